@@ -1,0 +1,33 @@
+declare const brand: unique symbol
+
+/** An IPv4 address in dotted decimal without leading zeros. Made only by `parseIp4` and `ip4FromNumber`. */
+export type Ip4 = string & { readonly [brand]: 'Ip4' }
+
+const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const dotted = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`)
+
+/** @returns `undefined` when `text` is not four decimal octets */
+export function parseIp4(text: string): Ip4 | undefined {
+  return dotted.test(text) ? (text as Ip4) : undefined
+}
+
+/** @returns the address as an unsigned 32-bit number, host order */
+export function ip4ToNumber(ip: Ip4): number {
+  return ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+}
+
+/** @param value unsigned 32-bit number, host order */
+export function ip4FromNumber(value: number): Ip4 {
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.') as Ip4
+}
+
+/** @returns prefix length 0–32 of a contiguous netmask; `undefined` when its ones are not contiguous */
+export function prefixLength(netmask: Ip4): number | undefined {
+  const inverse = ~ip4ToNumber(netmask) >>> 0
+  return (inverse & (inverse + 1)) === 0 ? 32 - Math.log2(inverse + 1) : undefined
+}
+
+/** Address of the subnet's broadcast (host bits all ones). */
+export function broadcastOf(ip: Ip4, netmask: Ip4): Ip4 {
+  return ip4FromNumber((ip4ToNumber(ip) | ~ip4ToNumber(netmask)) >>> 0)
+}

@@ -1,0 +1,28 @@
+declare const brand: unique symbol
+
+/** An EUI-48 address: lower case, colons, `aa:bb:cc:dd:ee:ff`. Made only by `parseMac` and `macFromBytes`. */
+export type Mac = string & { readonly [brand]: 'Mac' }
+
+const shapes = [/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, /^([0-9a-f]{2}-){5}[0-9a-f]{2}$/, /^([0-9a-f]{4}\.){2}[0-9a-f]{4}$/]
+
+/**
+ * @param text any of the spellings `aa:bb:cc:dd:ee:ff`, `aa-bb-cc-dd-ee-ff`, `aabb.ccdd.eeff`, in any case
+ * @returns `undefined` when it is none of them
+ */
+export function parseMac(text: string): Mac | undefined {
+  const lower = text.toLowerCase()
+  if (!shapes.some((shape) => shape.test(lower))) return undefined
+  const digits = lower.replace(/[:.-]/g, '')
+  return digits.match(/../g)!.join(':') as Mac
+}
+
+/** @param bytes six octets in wire order */
+export function macFromBytes(bytes: Uint8Array): Mac | undefined {
+  if (bytes.length !== 6) return undefined
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':') as Mac
+}
+
+/** @returns six octets in wire order */
+export function macToBytes(mac: Mac): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16))
+}
