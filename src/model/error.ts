@@ -33,7 +33,11 @@ export class AppError extends Error {
   readonly code: ErrorCode
   readonly faults: readonly Fault[]
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; faults?: readonly Fault[] } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; faults?: readonly Fault[] } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.faults = options.faults ?? []

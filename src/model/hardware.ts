@@ -28,7 +28,9 @@ export const DhcpSettings = Type.Object({
   vlan_id: Type.Optional(
     Type.String({ pattern: '^([0-9]|[1-9][0-9]{1,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])$' }),
   ),
-  classless_static_routes: list(Type.Object({ destination_descriptor: Type.String(), router: Type.String() })),
+  classless_static_routes: list(
+    Type.Object({ destination_descriptor: Type.String(), router: Type.String() }),
+  ),
   tftp_server_name: text,
   boot_file_name: text,
 })
@@ -75,9 +77,7 @@ const storage = Type.Object({
         Type.Object({
           device: text,
           format: text,
-          files: list(
-            Type.Object({ path: text, contents: text, mode: whole, uid: whole, gid: whole }),
-          ),
+          files: list(Type.Object({ path: text, contents: text, mode: whole, uid: whole, gid: whole })),
           create: Type.Optional(Type.Object({ force: flag, options: texts })),
           point: text,
         }),
@@ -119,22 +119,16 @@ export const HardwareMetadata = Type.Object({
       private_subnets: texts,
     }),
   ),
-  facility: Type.Optional(
-    Type.Object({ plan_slug: text, plan_version_slug: text, facility_code: text }),
-  ),
+  facility: Type.Optional(Type.Object({ plan_slug: text, plan_version_slug: text, facility_code: text })),
 })
 
 /** Hardware.spec (tinkerbell.org/v1alpha1): one machine. `userData` holds join secrets: never log it. */
 export const HardwareSpec = Type.Object({
   agentID: text,
   auto: Type.Optional(Type.Object({ enrollmentEnabled: flag })),
-  bmcRef: Type.Optional(
-    Type.Object({ apiGroup: text, kind: Type.String(), name: Type.String() }),
-  ),
+  bmcRef: Type.Optional(Type.Object({ apiGroup: text, kind: Type.String(), name: Type.String() })),
   interfaces: list(HardwareInterface),
-  references: map(
-    Type.Object({ namespace: text, name: text, group: text, version: text, resource: text }),
-  ),
+  references: map(Type.Object({ namespace: text, name: text, group: text, version: text, resource: text })),
   metadata: Type.Optional(HardwareMetadata),
   tinkVersion: whole,
   disks: list(Type.Object({ device: text })),

@@ -3,7 +3,11 @@ declare const brand: unique symbol
 /** An EUI-48 address: lower case, colons, `aa:bb:cc:dd:ee:ff`. Made only by `parseMac` and `macFromBytes`. */
 export type Mac = string & { readonly [brand]: 'Mac' }
 
-const shapes = [/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, /^([0-9a-f]{2}-){5}[0-9a-f]{2}$/, /^([0-9a-f]{4}\.){2}[0-9a-f]{4}$/]
+const shapes = [
+  /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/,
+  /^([0-9a-f]{2}-){5}[0-9a-f]{2}$/,
+  /^([0-9a-f]{4}\.){2}[0-9a-f]{4}$/,
+]
 
 /**
  * @param text any of the spellings `aa:bb:cc:dd:ee:ff`, `aa-bb-cc-dd-ee-ff`, `aabb.ccdd.eeff`, in any case

@@ -66,7 +66,8 @@ function toMachine(hardware: Hardware, mac: Mac, macs: readonly Mac[], nic: Hard
   const dhcp = nic.dhcp ?? {}
   const osie = nic.netboot?.osie
   const address = (text: string | undefined) => parseIp4(text ?? '')
-  const addresses = (texts: readonly string[] | undefined) => (texts ?? []).flatMap((text) => address(text) ?? [])
+  const addresses = (texts: readonly string[] | undefined) =>
+    (texts ?? []).flatMap((text) => address(text) ?? [])
   const arch = dhcp.arch ?? 'x86_64'
   return {
     namespace: hardware.metadata.namespace,

@@ -80,10 +80,7 @@ export const WorkflowStatus = Type.Object({
     Type.Object({
       allowNetboot: Type.Optional(Type.Object({ toggledTrue: flag, toggledFalse: flag })),
       jobs: Type.Optional(
-        Type.Record(
-          Type.String(),
-          Type.Object({ uid: text, complete: flag, existingJobDeleted: flag }),
-        ),
+        Type.Record(Type.String(), Type.Object({ uid: text, complete: flag, existingJobDeleted: flag })),
       ),
     }),
   ),

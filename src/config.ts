@@ -1,0 +1,185 @@
+import { Type } from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import { Value } from 'typebox/value'
+import { parse } from 'yaml'
+import { AppError, messageOf } from './model/error.ts'
+import type { Fault } from './model/error.ts'
+import { faultsOf } from './model/validate.ts'
+
+const port = (value: number, description: string) =>
+  Type.Integer({ minimum: 0, maximum: 65535, default: value, description })
+const text = (value: string, description: string) => Type.String({ default: value, description })
+const strict = { additionalProperties: false } as const
+
+/** Every setting: its default and what it means. Key, environment name and flag follow from its place. */
+export const ConfigSchema = Type.Object(
+  {
+    dataDir: text('./data', 'SQLite file, CA and keys, cached images, admin.kubeconfig'),
+    address: text('', 'IPv4 that machines reach, bound and advertised; default: that of the default route'),
+    interface: Type.Array(Type.String(), { default: [], description: 'network interface(s) for DHCP' }),
+    dhcp: Type.Object(
+      {
+        mode: Type.Union([Type.Literal('reservation'), Type.Literal('off')], {
+          default: 'reservation',
+          description: 'reservation: answer the machines of the inventory; off: leave DHCP to another server',
+        }),
+        port: port(67, 'UDP port of the DHCP server'),
+      },
+      strict,
+    ),
+    tftp: Type.Object({ port: port(69, 'UDP port of the TFTP server') }, strict),
+    http: Type.Object({ port: port(7171, 'boot files, iPXE scripts, images') }, strict),
+    metadata: Type.Object(
+      {
+        ports: Type.Array(Type.Integer({ minimum: 0, maximum: 65535 }), {
+          default: [7172, 50061],
+          description: 'metadata service (EC2 dialect, phone-home)',
+        }),
+      },
+      strict,
+    ),
+    grpc: Type.Object(
+      {
+        port: port(42113, 'agents; TLS and plain are told apart by the first byte'),
+        plain: Type.Boolean({ default: true, description: 'false refuses connections without TLS' }),
+      },
+      strict,
+    ),
+    api: Type.Object({ port: port(7443, 'HTTPS: Kubernetes-style API, health') }, strict),
+    store: Type.Union([Type.Literal('sqlite')], { default: 'sqlite', description: 'where objects are kept' }),
+    osDir: text('', 'netboot kernel and initramfs; default: dataDir/os'),
+    imageDir: text('', 'disk images to serve; default: dataDir/images'),
+    ipxeDir: text('', 'iPXE binaries; default: dataDir/ipxe'),
+    boot: Type.Object(
+      {
+        kernelArgs: Type.Array(Type.String(), {
+          default: [],
+          description: 'more kernel arguments for the netboot OS, for every machine',
+        }),
+      },
+      strict,
+    ),
+    log: Type.Object(
+      {
+        level: Type.Union(
+          (['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const).map((level) => Type.Literal(level)),
+          { default: 'info', description: 'least level that is logged' },
+        ),
+      },
+      strict,
+    ),
+  },
+  strict,
+)
+
+export type Config = Static<typeof ConfigSchema>
+
+/** One setting: `key` as in the file (`dhcp.mode`), `IRONWAKE_DHCP_MODE`, `--dhcp-mode`. */
+export type Setting = { key: string; env: string; flag: string; schema: TSchema; description: string }
+
+/** All settings, in the order of the schema. */
+export const settings: readonly Setting[] = leaves(ConfigSchema, [])
+
+function leaves(schema: TSchema, path: readonly string[]): Setting[] {
+  const properties = (schema as { properties?: Record<string, TSchema> }).properties
+  if (properties) return Object.entries(properties).flatMap(([name, inner]) => leaves(inner, [...path, name]))
+  const dashed = path.map((part) => part.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)).join('-')
+  const description = (schema as { description?: string }).description ?? ''
+  const env = `IRONWAKE_${dashed.replaceAll('-', '_').toUpperCase()}`
+  return [{ key: path.join('.'), env, flag: `--${dashed}`, schema, description }]
+}
+
+export type ConfigSources = {
+  /** text of the configuration file (YAML, so JSON too) and its name for messages */
+  file?: { name: string; text: string }
+  env: Readonly<Record<string, string | undefined>>
+  /** values of flags by setting key (`dhcp.mode`), as typed */
+  flags: Readonly<Record<string, string>>
+}
+
+/**
+ * Defaults < file < environment < flags.
+ * @throws AppError Invalid with every fault and its path
+ */
+export function loadConfig(sources: ConfigSources): Config {
+  const config = Value.Create(ConfigSchema) as Record<string, unknown>
+  const faults: Fault[] = []
+  if (sources.file) mergeFile(config, sources.file, faults)
+  for (const setting of settings) {
+    const fromEnv = sources.env[setting.env]
+    if (fromEnv !== undefined) set(config, setting, fromEnv)
+    const fromFlag = sources.flags[setting.key]
+    if (fromFlag !== undefined) set(config, setting, fromFlag)
+  }
+  const known = new Set(settings.map((setting) => setting.env))
+  for (const name of Object.keys(sources.env)) {
+    if (name.startsWith('IRONWAKE_') && !known.has(name) && !otherEnv.has(name))
+      faults.push({ path: name, message: 'no such field' })
+  }
+  faults.push(...faultsOf(ConfigSchema, config), ...combinationFaults(config))
+  if (faults.length === 0) return config as Config
+  const list = faults.map((fault) => `  ${fault.path}: ${fault.message}`).join('\n')
+  throw new AppError('Invalid', `configuration has ${faults.length} fault(s)\n${list}`, { faults })
+}
+
+/** Names that are ours without being settings of the server. */
+const otherEnv = new Set(['IRONWAKE_CONFIG', 'IRONWAKE_CACHE'])
+
+function mergeFile(
+  config: Record<string, unknown>,
+  file: { name: string; text: string },
+  faults: Fault[],
+): void {
+  try {
+    const content: unknown = parse(file.text) ?? {}
+    if (typeof content !== 'object' || Array.isArray(content))
+      faults.push({ path: file.name, message: 'expected a map of settings' })
+    else merge(config, content as Record<string, unknown>)
+  } catch (error) {
+    faults.push({ path: file.name, message: `not readable as YAML: ${messageOf(error)}` })
+  }
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function merge(into: Record<string, unknown>, from: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(from)) {
+    const present = Object.hasOwn(into, key) ? into[key] : undefined
+    if (isMap(present) && isMap(value)) merge(present, value)
+    else if (key === 'interface' && typeof value === 'string') into[key] = [value]
+    else Object.defineProperty(into, key, { value, enumerable: true, writable: true, configurable: true })
+  }
+}
+
+function set(config: Record<string, unknown>, setting: Setting, typed: string): void {
+  const path = setting.key.split('.')
+  let place = config
+  for (const part of path.slice(0, -1)) {
+    if (!isMap(place[part])) place[part] = {}
+    place = place[part] as Record<string, unknown>
+  }
+  place[path.at(-1)!] = fromText(setting.schema, typed)
+}
+
+/** The value that `typed` spells for `schema`; text that does not fit stays text, for the schema to refuse. */
+function fromText(schema: TSchema, typed: string): unknown {
+  const { type, items } = schema as { type?: string; items?: TSchema }
+  if (type === 'integer') return /^-?\d+$/.test(typed) ? Number(typed) : typed
+  if (type === 'boolean') return typed === 'true' ? true : typed === 'false' ? false : typed
+  if (type === 'array') {
+    const parts = typed.split(',').map((part) => part.trim())
+    return parts.filter((part) => part !== '').map((part) => fromText(items!, part))
+  }
+  return typed
+}
+
+function combinationFaults(config: Record<string, unknown>): Fault[] {
+  const ports = (config as Partial<Config>).metadata?.ports
+  if (
+    Array.isArray(ports) &&
+    new Set(ports.filter((value) => value !== 0)).size < ports.filter((value) => value !== 0).length
+  )
+    return [{ path: 'metadata.ports', message: 'names a port twice' }]
+  return []
+}
