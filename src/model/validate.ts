@@ -41,7 +41,7 @@ function valueAt(value: unknown, parts: readonly string[]): unknown {
   )
 }
 
-type Shape = { properties?: Record<string, Shape>; items?: Shape; anyOf?: { const?: unknown }[] }
+type Shape = { properties?: Record<string, Shape>; items?: Shape; anyOf?: { const?: string }[] }
 
 function schemaAt(schema: TSchema, parts: readonly string[]): Shape | undefined {
   return parts.reduce<Shape | undefined>(

@@ -1,0 +1,72 @@
+# Packages of a Debian release, whatever this host runs: an apt of its own (sources, state, cache), verified with
+# Debian's keyring. Sourced by build.sh and ipxe.sh; needs no root and leaves the host's apt alone.
+
+# apt_prepare SUITE FOLDER : makes the apt state below FOLDER
+apt_prepare() {
+  local suite=$1 folder=$2 keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror
+  [ -f $keyring ] || { echo "missing $keyring: install the package debian-archive-keyring" >&2; return 1; }
+  mirror=$(apt_mirror)
+  mkdir -p "$folder"/etc/none "$folder"/lists/partial "$folder"/archives/partial "$folder"/state
+  folder=$(cd "$folder" && pwd)
+  : > "$folder/state/status"
+  {
+    echo "deb [signed-by=$keyring] $mirror $suite main"
+    [ "$suite" = sid ] || echo "deb [signed-by=$keyring] $mirror $suite-updates main"
+    [ "$suite" = sid ] || echo "deb [signed-by=$keyring] $(apt_security_mirror "$mirror") $suite-security main"
+  } > "$folder/etc/sources.list"
+  APT_CONFIG=$folder/etc/apt.conf
+  {
+    # The host's proxies are kept; its hooks (some delete downloaded packages) are not.
+    env -u APT_CONFIG apt-config dump | grep -iE '^Acquire::.*proxy' || true
+    cat <<CONF
+Dir::Etc::Parts "$folder/etc/none";
+Dir::Etc::SourceList "$folder/etc/sources.list";
+Dir::Etc::SourceParts "$folder/etc/none";
+Dir::Etc::PreferencesParts "$folder/etc/none";
+Dir::State "$folder/state";
+Dir::State::Lists "$folder/lists";
+Dir::State::status "$folder/state/status";
+Dir::Cache "$folder/";
+Dir::Cache::archives "$folder/archives";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::Retries "3";
+CONF
+  } > "$APT_CONFIG"
+  export APT_CONFIG
+}
+
+# The mirror of this host if it runs Debian, else Debian's own. IRONWAKE_DEBIAN_MIRROR wins.
+apt_mirror() {
+  local found
+  [ -n "${IRONWAKE_DEBIAN_MIRROR:-}" ] && { echo "$IRONWAKE_DEBIAN_MIRROR"; return; }
+  found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    grep -E '^(deb |URIs:)' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | sed 's,/* *$,,')
+  echo "${found:-http://deb.debian.org/debian}"
+}
+
+apt_security_mirror() {
+  case $1 in *deb.debian.org/debian) echo "$1-security" ;; *) echo "${IRONWAKE_DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}" ;; esac
+}
+
+# apt_update : reads the package lists
+apt_update() { apt-get -qq update; }
+
+# apt_version PACKAGE : the version that would be installed
+apt_version() { apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }
+
+# apt_fetch FOLDER PACKAGE=VERSION… : downloads what FOLDER lacks
+apt_fetch() {
+  local folder=$1 spec file missing=()
+  shift
+  mkdir -p "$folder"
+  for spec in "$@"; do
+    file=${spec%%=*}_$(printf %s "${spec#*=}" | sed 's/:/%3a/g')
+    compgen -G "$folder/${file}_*.deb" > /dev/null || missing+=("$spec")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  echo "downloading ${#missing[@]} packages"
+  (cd "$folder" && apt-get -qq download "${missing[@]}")
+}

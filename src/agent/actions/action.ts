@@ -1,0 +1,38 @@
+import type { Clock } from '../../model/clock.ts'
+import type { Commands } from '../commands.ts'
+import type { Disks } from '../image/device.ts'
+import type { Mounts } from '../mounts.ts'
+
+/** What an action may use of the machine. */
+export type Machine = {
+  disks: Disks
+  mounts: Mounts
+  commands: Commands
+  clock: Clock
+  /** whether the machine was started by UEFI */
+  uefi: boolean
+  /** PEM certificates that are trusted for HTTPS besides the well-known ones */
+  trusted: readonly string[]
+  /** the disk that the last image went to, as a path below /dev */
+  installedDisk: { get(): string | undefined; set(path: string): void }
+}
+
+export type ActionRun = {
+  environment: Readonly<Record<string, string>>
+  command: readonly string[]
+  /** aborts on cancellation and at the server's deadline */
+  signal: AbortSignal
+  /** one line of the action's log */
+  log(line: string): void
+  /** @param totalBytes 0 when unknown */
+  progress(doneBytes: number, totalBytes: number): void
+}
+
+/**
+ * `message` is one line on what was done. `afterwards` is what ends this boot (a reboot): it is called once the
+ * server has acknowledged the success, or after 5 s.
+ */
+export type ActionResult = { message: string; afterwards?: () => Promise<void> }
+
+/** An action of the agent. Fails by throwing; the text of the error is what the operator reads. */
+export type Action = (run: ActionRun, machine: Machine) => Promise<ActionResult>

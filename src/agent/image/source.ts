@@ -1,0 +1,191 @@
+import { request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { rootCertificates } from 'node:tls'
+import type { Clock } from '../../model/clock.ts'
+import { messageOf } from '../../model/error.ts'
+
+/** A file being downloaded: `chunks` can be read once. */
+export type Source = { servedBytes: number | undefined; chunks: AsyncIterable<Buffer> }
+
+type Deps = {
+  clock: Clock
+  signal: AbortSignal
+  log: (line: string) => void
+  trusted: readonly string[]
+  /** how long to go on trying while not one byte comes */
+  patienceMs: number
+  /** how long an open connection may stay silent */
+  silenceMs: number
+}
+
+/** What identifies one version of the file, to go on with the same one after a broken connection. */
+type Version = { etag: string | undefined; modified: string | undefined; total: number | undefined }
+
+/** A failure that another try will not mend. */
+class Refused extends Error {}
+
+const redirectsAllowed = 10
+
+/**
+ * Opens an HTTP or HTTPS download that survives broken connections: it goes on with a range request (RFC 9110 §14)
+ * under If-Range and never ends early: a stream that stays short throws.
+ * @throws Error naming the URL and the status when the server does not serve the file
+ */
+export async function openSource(url: string, deps: Deps): Promise<Source> {
+  const first = await patiently(url, deps, () => get(url, {}, deps))
+  if (first.statusCode !== 200) throw await refusal(url, first)
+  const version = versionOf(first)
+  return { servedBytes: version.total, chunks: resuming(url, first, version, deps) }
+}
+
+async function* resuming(
+  url: string,
+  first: IncomingMessage,
+  version: Version,
+  deps: Deps,
+): AsyncIterable<Buffer> {
+  let response: IncomingMessage | undefined = first
+  let position = 0
+  while (response) {
+    let why = 'closed early'
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        position += chunk.length
+        yield chunk
+      }
+      if (response.complete && (version.total === undefined || position === version.total)) return
+    } catch (error) {
+      why = messageOf(error)
+    } finally {
+      response.destroy()
+    }
+    deps.signal.throwIfAborted()
+    if (version.total !== undefined && position > version.total) {
+      throw new Error(`${url}: the server sent ${position} bytes and had announced ${version.total}`)
+    }
+    deps.log(
+      `connection broke at byte ${position}${version.total === undefined ? '' : ` of ${version.total}`}: ${why}; going on`,
+    )
+    response = await patiently(url, deps, () => getRest(url, position, version, deps))
+  }
+}
+
+/** The file from byte `position` on. */
+async function getRest(
+  url: string,
+  position: number,
+  version: Version,
+  deps: Deps,
+): Promise<IncomingMessage> {
+  const strongTag = version.etag?.startsWith('"') ? version.etag : undefined
+  const condition = strongTag ?? version.modified
+  const headers = { range: `bytes=${position}-`, ...(condition !== undefined && { 'if-range': condition }) }
+  const response = await get(url, headers, deps)
+  if (response.statusCode === 200) {
+    response.destroy()
+    const now = versionOf(response)
+    const same = now.etag === version.etag && now.modified === version.modified && now.total === version.total
+    if (same)
+      throw new Refused(`${url}: the connection broke and the server does not serve ranges of the file`)
+    throw new Refused(`${url}: the file changed on the server during the transfer`)
+  }
+  if (response.statusCode !== 206) throw await refusal(url, response)
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '')
+  const total = Number(range?.[2])
+  if (Number(range?.[1]) !== position || (version.total !== undefined && total !== version.total)) {
+    response.destroy()
+    throw new Refused(
+      `${url}: asked for bytes from ${position}, got "${response.headers['content-range'] ?? ''}"`,
+    )
+  }
+  return response
+}
+
+/** Tries until it works, is refused, or `patienceMs` have passed. */
+async function patiently<T>(url: string, deps: Deps, attempt: () => Promise<T>): Promise<T> {
+  const { clock, signal } = deps
+  const giveUpAt = clock.now() + deps.patienceMs
+  for (let wait = 500; ; wait = Math.min(8000, wait * 2)) {
+    try {
+      return await attempt()
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof Refused) throw error
+      if (clock.now() + wait > giveUpAt) {
+        throw new Error(`${url}: no success within ${deps.patienceMs / 1000} s: ${messageOf(error)}`, {
+          cause: error,
+        })
+      }
+      deps.log(`${url}: ${messageOf(error)}; next try in ${wait / 1000} s`)
+    }
+    await clock.sleep(wait, signal)
+    signal.throwIfAborted()
+  }
+}
+
+async function get(url: string, headers: Record<string, string>, deps: Deps): Promise<IncomingMessage> {
+  let next = new URL(url)
+  for (let hop = 0; hop <= redirectsAllowed; hop++) {
+    const response = await send(next, headers, deps)
+    const { statusCode = 0, headers: answer } = response
+    if (statusCode >= 300 && statusCode < 400 && answer.location !== undefined) {
+      response.destroy()
+      next = redirected(next, answer.location)
+      continue
+    }
+    if (statusCode === 408 || statusCode === 429 || statusCode >= 500) {
+      response.destroy()
+      throw new Error(`answered ${statusCode} ${response.statusMessage ?? ''}`.trim())
+    }
+    return response
+  }
+  throw new Refused(`${url}: more than ${redirectsAllowed} redirects`)
+}
+
+function redirected(from: URL, location: string): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from.href) : undefined
+  if (!to || !/^https?:$/.test(to.protocol)) throw new Refused(`${from.href}: redirected to "${location}"`)
+  if (from.protocol === 'https:' && to.protocol === 'http:') {
+    throw new Refused(`${from.href}: redirected from HTTPS to plain HTTP (${to.href})`)
+  }
+  return to
+}
+
+function send(url: URL, headers: Record<string, string>, deps: Deps): Promise<IncomingMessage> {
+  const options = {
+    agent: false,
+    signal: deps.signal,
+    headers: { 'accept-encoding': 'identity', 'user-agent': 'ironwake-agent', ...headers },
+  }
+  const trust = { ca: [...rootCertificates, ...deps.trusted] }
+  return new Promise((resolve, reject) => {
+    const request =
+      url.protocol === 'https:'
+        ? httpsRequest(url, { ...options, ...trust }, resolve)
+        : httpRequest(url, options, resolve)
+    request.setTimeout(deps.silenceMs, () =>
+      request.destroy(new Error(`silent for ${deps.silenceMs / 1000} s`)),
+    )
+    request.on('error', reject)
+    request.end()
+  })
+}
+
+function versionOf(response: IncomingMessage): Version {
+  const {
+    etag,
+    'last-modified': modified,
+    'content-length': length,
+    'content-range': range,
+  } = response.headers
+  const total = range?.split('/')[1] ?? length
+  return { etag, modified, total: total !== undefined && /^\d+$/.test(total) ? Number(total) : undefined }
+}
+
+async function refusal(url: string, response: IncomingMessage): Promise<Error> {
+  response.destroy()
+  return new Refused(
+    `GET ${url}: the server answered ${response.statusCode ?? 0} ${response.statusMessage ?? ''}`.trim(),
+  )
+}

@@ -1,0 +1,218 @@
+import { Agent, request as httpsRequest } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { createInterface } from 'node:readline'
+import { AppError, errorCodes } from '../model/error.ts'
+import type { ErrorCode } from '../model/error.ts'
+import type { KubeObject, NewObject } from '../model/object.ts'
+import { readKubeconfig } from './kubeconfig.ts'
+
+export type Answer = {
+  status: number
+  /** the parsed body; its text when it is not JSON */
+  json: unknown
+  headers: IncomingMessage['headers']
+}
+
+/** metav1.APIResource with the group and version that serve it. */
+export type Resource = {
+  name: string
+  singularName: string
+  kind: string
+  shortNames?: string[]
+  group: string
+  version: string
+}
+
+export type ListOptions = { namespace?: string | undefined; labelSelector?: string | undefined }
+
+/** One connection to a server. Failures are AppErrors with the server's own message. */
+export type Client = {
+  server: string
+  /** namespace of the kubeconfig's context */
+  namespace: string
+  /** Any request; every HTTP status is an answer. An object is sent as JSON, text as it is. */
+  request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** The resource that `word` names: kind, plural, singular or short name, in any case, or `plural.group`. */
+  resource(word: string): Promise<Resource>
+  /** path of the collection, or of the object when `name` is given; of all namespaces without `namespace` */
+  path(kind: string, namespace?: string, name?: string): Promise<string>
+  list(kind: string, options?: ListOptions): Promise<KubeObject[]>
+  get(kind: string, namespace: string, name: string): Promise<KubeObject>
+  create(object: NewObject): Promise<KubeObject>
+  /** JSON merge patch */
+  patch(kind: string, namespace: string, name: string, patch: unknown): Promise<KubeObject>
+  delete(kind: string, namespace: string, name: string): Promise<void>
+  /**
+   * Calls `onEvent` with each JSON line of a stream, one after the other; resolves when the server ends it or `signal`
+   * aborts.
+   */
+  watch(path: string, onEvent: (event: unknown) => void | Promise<void>, signal: AbortSignal): Promise<void>
+  close(): void
+}
+
+/** How long the server may be silent before it answers, ms. */
+const answerMs = 60_000
+
+/**
+ * A client for the server that a kubeconfig names. Nothing is sent yet.
+ * @throws AppError NotFound, Invalid for the kubeconfig
+ */
+export function connect(kubeconfigPath: string): Client {
+  const connection = readKubeconfig(kubeconfigPath)
+  const { ca, cert, key, token, verify } = connection
+  const agent = new Agent({
+    keepAlive: true,
+    rejectUnauthorized: verify,
+    ...(ca ? { ca } : {}),
+    ...(cert && key ? { cert, key } : {}),
+  })
+  const credentials = token ? { authorization: `Bearer ${token}` } : {}
+  let resources: Promise<Resource[]> | undefined
+
+  function open(
+    method: string,
+    path: string,
+    { body, headers = {}, signal }: { body?: string; headers?: Record<string, string>; signal?: AbortSignal },
+  ): Promise<IncomingMessage> {
+    const url = new URL(path, connection.server)
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    const sent = { accept: 'application/json', ...credentials, ...length, ...headers }
+    return new Promise((resolve, reject) => {
+      const request = httpsRequest(url, { method, agent, headers: sent, ...(signal ? { signal } : {}) }, resolve)
+      request.setTimeout(answerMs, () => request.destroy(new Error('no answer for 60 seconds')))
+      request.on('error', (error) => reject(unreachable(connection.server, error)))
+      request.end(body)
+    })
+  }
+
+  async function request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const isText = typeof body === 'string'
+    const type = body === undefined || isText ? {} : { 'content-type': 'application/json' }
+    const text = body === undefined || isText ? body : JSON.stringify(body)
+    const response = await open(method, path, {
+      ...(text === undefined ? {} : { body: text }),
+      headers: { ...type, ...headers },
+    })
+    const json = parsed(await textOf(response))
+    return { status: response.statusCode ?? 0, json, headers: response.headers }
+  }
+
+  async function ok<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+    const answer = await request(method, path, body, headers)
+    if (answer.status >= 300) throw failureOf(answer)
+    return answer.json as T
+  }
+
+  async function resource(word: string): Promise<Resource> {
+    resources ??= discover(ok)
+    const known = await resources
+    const wanted = word.toLowerCase()
+    const found = known.find(({ name, singularName, kind, shortNames = [], group }) =>
+      [name, singularName, kind.toLowerCase(), ...shortNames, `${name}.${group}`].includes(wanted),
+    )
+    if (found) return found
+    const names = known.map(({ name }) => name).join(', ')
+    throw new AppError('BadRequest', `the server has no kind "${word}"; it has ${names}`)
+  }
+
+  async function pathOf(kind: string, namespace?: string, name?: string): Promise<string> {
+    const { group, version, name: plural } = await resource(kind)
+    const inside = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`
+    const object = name === undefined ? '' : `/${encodeURIComponent(name)}`
+    return `/apis/${group}/${version}${inside}/${plural}${object}`
+  }
+
+  async function watch(
+    path: string,
+    onEvent: (event: unknown) => void | Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const response = await open('GET', path, { signal })
+      response.socket.setTimeout(0)
+      if (response.statusCode !== 200) {
+        const json = parsed(await textOf(response))
+        throw failureOf({ status: response.statusCode ?? 0, json, headers: response.headers })
+      }
+      for await (const line of createInterface({ input: response, crlfDelay: Infinity }))
+        if (line !== '') await onEvent(JSON.parse(line))
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  return {
+    server: connection.server,
+    namespace: connection.namespace,
+    request,
+    resource,
+    path: pathOf,
+    list: async (kind, { namespace, labelSelector } = {}) => {
+      const query = labelSelector ? `?labelSelector=${encodeURIComponent(labelSelector)}` : ''
+      return (await ok<{ items: KubeObject[] }>('GET', (await pathOf(kind, namespace)) + query)).items
+    },
+    get: async (kind, namespace, name) => ok('GET', await pathOf(kind, namespace, name)),
+    create: async (object) => ok('POST', await pathOf(object.kind, object.metadata.namespace), object),
+    patch: async (kind, namespace, name, patch) =>
+      ok('PATCH', await pathOf(kind, namespace, name), patch, { 'content-type': 'application/merge-patch+json' }),
+    delete: async (kind, namespace, name) => {
+      await ok('DELETE', await pathOf(kind, namespace, name))
+    },
+    watch,
+    close: () => agent.destroy(),
+  }
+}
+
+type Ok = <T>(method: string, path: string) => Promise<T>
+
+async function discover(ok: Ok): Promise<Resource[]> {
+  const { groups } = await ok<{ groups: { preferredVersion: { groupVersion: string } }[] }>('GET', '/apis')
+  const lists = await Promise.all(
+    groups.map(async ({ preferredVersion: { groupVersion } }) => {
+      const [group = '', version = ''] = groupVersion.split('/')
+      const list = await ok<{ resources: Resource[] }>('GET', `/apis/${groupVersion}`)
+      return list.resources.map((entry) => ({ ...entry, group, version }))
+    }),
+  )
+  return lists.flat().filter(({ name }) => !name.includes('/'))
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** The failure that an answer of 300 and above stands for. */
+export function failureOf({ status, json }: Pick<Answer, 'status' | 'json'>): AppError {
+  const { reason, message } = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>
+  const codes = Object.keys(errorCodes) as ErrorCode[]
+  const code =
+    codes.find((name) => name === reason) ?? codes.find((name) => errorCodes[name].http === status) ?? 'Internal'
+  const text = typeof message === 'string' && message !== '' ? message : `the server answered ${status}`
+  return new AppError(code, text)
+}
+
+function unreachable(server: string, error: Error): Error {
+  const { code = '' } = error as NodeJS.ErrnoException
+  if (error.name === 'AbortError') return error
+  if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)) {
+    const text = `the certificate of ${server} is not the one the kubeconfig expects: ${error.message}`
+    return new AppError('Unavailable', text, { cause: error })
+  }
+  const text = `server not reachable at ${server} (${code || error.message}): is "ironwake serve" running?`
+  return new AppError('Unavailable', text, { cause: error })
+}

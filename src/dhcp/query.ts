@@ -1,0 +1,53 @@
+import { macFromBytes } from '../model/mac.ts'
+import type { Mac } from '../model/mac.ts'
+import { dhcpOption, getOption, messageTypes } from './options/table.ts'
+import type { Options } from './options/table.ts'
+import type { DhcpPacket } from './packet.ts'
+
+/**
+ * Who speaks: a firmware's PXE client, its HTTP boot client, iPXE (which takes a script instead of a program), or a
+ * running system. `archs` are the values of option 93, in the client's order.
+ */
+export type Client = { stage: 'firmware' | 'http' | 'ipxe' | 'os'; archs: readonly number[] }
+
+export type QueryType = 'discover' | 'request' | 'decline' | 'release' | 'inform'
+
+/** A DHCP message from a client on Ethernet. The machine is the one with this MAC; a client id (61) is only echoed. */
+export type Query = { type: QueryType; mac: Mac; client: Client; packet: DhcpPacket }
+
+/** Why a well-formed packet is no query. */
+export type NoQuery = 'not-a-request' | 'not-ethernet' | 'no-message-type' | 'not-a-client-message'
+
+const queryTypes = new Map<number, QueryType>(
+  (['discover', 'request', 'decline', 'release', 'inform'] as const).map((type) => [messageTypes[type], type]),
+)
+const ethernet = { htype: 1, hlen: 6 }
+
+export function readQuery(packet: DhcpPacket): Query | NoQuery {
+  if (packet.op !== 1) return 'not-a-request'
+  const mac = macFromBytes(packet.chaddr.subarray(0, ethernet.hlen))
+  if (packet.htype !== ethernet.htype || packet.hlen !== ethernet.hlen || !mac) return 'not-ethernet'
+  const code = getOption(packet.options, dhcpOption.messageType)
+  if (code === undefined) return 'no-message-type'
+  const type = queryTypes.get(code)
+  return type ? { type, mac, client: clientOf(packet.options), packet } : 'not-a-client-message'
+}
+
+function clientOf(options: Options): Client {
+  const vendorClass = getOption(options, dhcpOption.vendorClass) ?? ''
+  const archs = getOption(options, dhcpOption.clientArch) ?? archInVendorClass(vendorClass)
+  return { stage: stageOf(options, vendorClass), archs }
+}
+
+function stageOf(options: Options, vendorClass: string): Client['stage'] {
+  const classes = getOption(options, dhcpOption.userClass)
+  if (options.has(dhcpOption.ipxe.code) || classes?.includes('iPXE')) return 'ipxe'
+  if (vendorClass.startsWith('HTTPClient')) return 'http'
+  return vendorClass.startsWith('PXEClient') ? 'firmware' : 'os'
+}
+
+/** `PXEClient:Arch:00007:UNDI:003016` (RFC 4578 §2; PXE 2.1 table 2-1), for clients that leave out option 93 */
+function archInVendorClass(vendorClass: string): number[] {
+  const digits = /:Arch:([0-9]{5})/.exec(vendorClass)?.[1]
+  return digits === undefined ? [] : [Number(digits)]
+}

@@ -1,0 +1,105 @@
+import dgram from 'node:dgram'
+import koffi from 'koffi'
+import { AppError } from '../model/error.ts'
+import type { Ip4 } from '../model/ip4.ts'
+import { unsetIp } from './packet.ts'
+
+/**
+ * The sockets of one interface. `any` (0.0.0.0) hears broadcasts; `own` is bound to the advertised address, hears what is
+ * sent there, and sends: its packets carry that address as their source, and its broadcasts leave through the
+ * interface that holds the address when the socket is tied to none.
+ */
+export type Channel = { device: string | undefined; port: number; any: dgram.Socket; own: dgram.Socket }
+
+/** What the C library calls for; numbers of Linux on x86-64 and arm64. */
+const linux = {
+  inet: 2,
+  datagram: 2,
+  nonBlocking: 0x800,
+  closeOnExec: 0x80000,
+  socketLevel: 1,
+  reuseAddress: 2,
+  bindToDevice: 25,
+} as const
+
+/**
+ * Opens both sockets of an interface. Node's dgram cannot tie a socket to a device before it is bound, and a port
+ * that is shared by reuse would hide a second server; so the sockets are made by the C library and handed over.
+ * @param port 0 takes any free one
+ * @throws AppError Unavailable naming the address, the port and the system's error
+ */
+export function openChannel(ownIp: Ip4, port: number, device: string | undefined): Channel {
+  const system = libc()
+  const any = system.bound({ ip: unsetIp, port, device, shared: false })
+  system.share(any, true)
+  const socket = adopt(any)
+  const bound = socket.address().port
+  try {
+    const own = system.bound({ ip: ownIp, port: bound, device, shared: true })
+    system.share(any, false)
+    system.share(own, false)
+    return { device, port: bound, any: socket, own: adopt(own) }
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+/** Addresses are always numeric: no resolver on the way. */
+const numeric = (host: string, _options: unknown, found: (error: null, address: string, family: number) => void) =>
+  found(null, host, 4)
+
+function adopt(fd: number): dgram.Socket {
+  const socket = dgram.createSocket({ type: 'udp4', lookup: numeric as never })
+  socket.bind({ fd })
+  socket.setBroadcast(true)
+  return socket
+}
+
+type Binding = { ip: Ip4; port: number; device: string | undefined; shared: boolean }
+
+function libc() {
+  const library = koffi.load(null)
+  const socket = library.func('int socket(int, int, int)')
+  const bind = library.func('int bind(int, const void *, uint32_t)')
+  const close = library.func('int close(int)')
+  const setOption = library.func('int setsockopt(int, int, int, const void *, uint32_t)')
+  const set = (fd: number, option: number, value: Buffer): boolean =>
+    setOption(fd, linux.socketLevel, option, value, value.length) === 0
+  const share = (fd: number, on: boolean) => set(fd, linux.reuseAddress, int32(on ? 1 : 0))
+  const prepare = (fd: number, { ip, port, device, shared }: Binding): boolean => {
+    if (shared) share(fd, true)
+    if (device !== undefined && !set(fd, linux.bindToDevice, Buffer.from(`${device}\0`))) return false
+    return bind(fd, socketAddress(ip, port), 16) === 0
+  }
+  const bound = (binding: Binding): number => {
+    const fd: number = socket(linux.inet, linux.datagram | linux.nonBlocking | linux.closeOnExec, 0)
+    if (fd >= 0 && prepare(fd, binding)) return fd
+    const cause = errorName(koffi.errno())
+    if (fd >= 0) close(fd)
+    throw new AppError('Unavailable', `cannot listen for DHCP on ${describe(binding)}: ${cause}`)
+  }
+  return { bound, share }
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(value)
+  return bytes
+}
+
+/** struct sockaddr_in: family in host order, port and address in network order */
+function socketAddress(ip: Ip4, port: number): Buffer {
+  const bytes = Buffer.alloc(16)
+  bytes.writeUInt16LE(linux.inet, 0)
+  bytes.writeUInt16BE(port, 2)
+  bytes.set(ip.split('.').map(Number), 4)
+  return bytes
+}
+
+const describe = ({ ip, port, device }: Binding): string => `${ip}:${port}${device ? ` at interface ${device}` : ''}`
+
+function errorName(errno: number): string {
+  const [name] = Object.entries(koffi.os.errno).find(([, value]) => value === errno) ?? [`error ${errno}`]
+  return name
+}

@@ -1,0 +1,46 @@
+import type { Facts, Stage } from '../timeline/stage.ts'
+import { publicFile } from './boot.ts'
+import { unsetIp } from './packet.ts'
+import type { Query } from './query.ts'
+import type { Reply } from './decide.ts'
+
+export type Trace = { stage: Stage; facts: Facts }
+
+/**
+ * What a timeline keeps of a query and its answer. A discovery or request comes before its answer; a message that needs
+ * none (release, decline) leaves the silence alone.
+ */
+export function tracesOf(query: Query, reply: Reply): Trace[] {
+  const asked = askedStage(query)
+  const answered = { stage: answerStage(reply), facts: answerFacts(reply) }
+  return asked ? [{ stage: asked, facts: askedFacts(query) }, answered] : [answered]
+}
+
+function askedStage({ type }: Query): Stage | undefined {
+  if (type === 'discover') return 'dhcp-discover'
+  return type === 'request' || type === 'inform' ? 'dhcp-request' : undefined
+}
+
+function askedFacts({ type, client, packet }: Query): Facts {
+  return {
+    client: client.stage,
+    ...(client.archs.length > 0 && { arch: client.archs.join(',').slice(0, 40) }),
+    ...(packet.giaddr !== unsetIp && { relay: packet.giaddr }),
+    ...(type === 'inform' && { inform: true }),
+  }
+}
+
+function answerStage({ kind }: Reply): Stage {
+  if (kind === 'offer') return 'dhcp-offer'
+  if (kind === 'ack') return 'dhcp-ack'
+  return kind === 'nak' ? 'dhcp-nak' : 'dhcp-silent'
+}
+
+function answerFacts(reply: Reply): Facts {
+  if (reply.kind === 'silent') return { why: reply.why }
+  if (reply.kind === 'nak') return { why: reply.why, wanted: reply.wanted }
+  const { ip, boot } = reply
+  const address = ip ? { ip } : {}
+  if (boot.kind !== 'none') return { ...address, file: publicFile(boot.file) }
+  return boot.why === 'not-netboot' ? address : { ...address, noFile: boot.why }
+}

@@ -1,0 +1,175 @@
+import type { Hardware } from '../model/hardware.ts'
+import { AppError } from '../model/error.ts'
+import { machinesOf } from '../model/machine.ts'
+import type { Machine } from '../model/machine.ts'
+import { parseMac } from '../model/mac.ts'
+import type { Mac } from '../model/mac.ts'
+import type { Store } from '../store/store.ts'
+import type { TimelineEntry } from '../timeline/stage.ts'
+import type { KubeApp } from './app.ts'
+import { LineStream } from './lines.ts'
+import { isSet, parameter } from './options.ts'
+import type { Query } from './options.ts'
+import { failure } from './status.ts'
+
+/** A fault of one CSV cell: `line` as in the file (the header is 1). */
+export type CsvFault = { line: number; column: string; value: string; expected: string }
+
+export type ImportReport =
+  | { created: number; updated: number; unchanged: number; warnings: readonly unknown[] }
+  | { faults: readonly CsvFault[] }
+
+export type TimelineSource = {
+  /** oldest first */
+  entries(mac: Mac): readonly TimelineEntry[] | Promise<readonly TimelineEntry[]>
+  /** calls `listener` for every new or counted-up entry of this machine, or of all; returns what ends it */
+  subscribe(mac: Mac | undefined, listener: (mac: Mac, entry: TimelineEntry) => void): () => void
+}
+
+export type LogQuery = { namespace: string; name: string; action?: string; since?: string }
+
+export type IronwakeDeps = {
+  store: Pick<Store, 'get' | 'list'>
+  importCsv(text: string, options: { namespace: string; dryRun: boolean }): Promise<ImportReport>
+  timeline: TimelineSource
+  lookup: { machineByMac(mac: Mac): Machine | undefined }
+  /** what the actions of a Workflow wrote; without it the route does not exist */
+  workflowLogs?(query: LogQuery): Promise<unknown>
+  /** bytes and percent of the actions of a Workflow; without it the route does not exist */
+  workflowProgress?(query: { namespace: string; name: string }): Promise<unknown>
+  shutdown: AbortSignal
+}
+
+/** Namespace of objects from CSV, unless told otherwise. */
+const csvNamespace = 'eksa-system'
+/** A follower is told to come back after this long, ms. */
+const followMs = 3_600_000
+
+/** What is not a resource: CSV import, boot timelines, logs and progress of actions. */
+export function ironwakeRoutes(app: KubeApp, deps: IronwakeDeps): void {
+  importRoute(app, deps)
+  timelineRoute(app, deps)
+  const { workflowLogs, workflowProgress } = deps
+  const workflow = '/ironwake/v1/workflows/:namespace/:name'
+  type Place = { namespace: string; name: string }
+  if (workflowLogs)
+    app.get(`${workflow}/logs`, async (request) => {
+      const query = request.query as Query
+      const [action, since] = [parameter(query, 'action'), parameter(query, 'since')]
+      const place = request.params as Place
+      await requireWorkflow(deps.store, place)
+      return workflowLogs({ ...place, ...(action ? { action } : {}), ...(since ? { since } : {}) })
+    })
+  if (workflowProgress)
+    app.get(`${workflow}/progress`, async (request) => {
+      const place = request.params as Place
+      await requireWorkflow(deps.store, place)
+      return workflowProgress(place)
+    })
+}
+
+async function requireWorkflow(
+  store: Pick<Store, 'get'>,
+  { namespace, name }: { namespace: string; name: string },
+): Promise<void> {
+  if (await store.get({ kind: 'Workflow', namespace, name })) return
+  throw new AppError('NotFound', `workflow ${namespace}/${name} not found`)
+}
+
+function importRoute(app: KubeApp, deps: IronwakeDeps): void {
+  app.post('/ironwake/v1/hardware/import', async (request, reply) => {
+    const query = request.query as Query
+    if (typeof request.body !== 'string')
+      throw new AppError('UnsupportedMediaType', 'the request body must be CSV, with content type text/csv')
+    const report = await deps.importCsv(request.body, {
+      namespace: parameter(query, 'namespace') ?? csvNamespace,
+      dryRun: isSet(query, 'dryRun') || parameter(query, 'dryRun') === 'All',
+    })
+    if (!('faults' in report)) return report
+    const message = `the CSV has ${report.faults.length} fault(s); nothing was imported`
+    return reply.code(422).send({ ...failure(422, 'Invalid', message), faults: report.faults })
+  })
+}
+
+type Subject = { macs: readonly Mac[]; hardware: string | null }
+
+function timelineRoute(app: KubeApp, deps: IronwakeDeps): void {
+  app.get('/ironwake/v1/timeline/*', async (request, reply) => {
+    const { macs, hardware } = await subjectOf(deps, (request.params as { '*': string })['*'])
+    if (!isSet(request.query as Query, 'follow')) {
+      const entries = await entriesOf(deps, macs)
+      return { mac: macs[0] ?? null, hardware, entries: entries.map(({ entry }) => entry) }
+    }
+    await follow(deps, macs, () => reply.hijack().raw)
+    return reply
+  })
+}
+
+async function entriesOf(deps: IronwakeDeps, macs: readonly Mac[]) {
+  const found = await Promise.all(
+    macs.map(async (mac) => (await deps.timeline.entries(mac)).map((entry) => ({ mac, entry }))),
+  )
+  return found.flat().toSorted((a, b) => a.entry.at - b.entry.at)
+}
+
+/** Lines `{ mac, ...entry }`: what is known, then what comes; a counted-up entry comes again. */
+async function follow(
+  deps: IronwakeDeps,
+  macs: readonly Mac[],
+  open: () => ConstructorParameters<typeof LineStream>[0],
+): Promise<void> {
+  const waiting: { mac: Mac; entry: TimelineEntry }[] = []
+  let wake = () => {}
+  const hear = (mac: Mac, entry: TimelineEntry) => {
+    if (waiting.length >= maxWaiting) return
+    waiting.push({ mac, entry })
+    wake()
+  }
+  const subscriptions = macs.map((mac) => deps.timeline.subscribe(mac, hear))
+  try {
+    waiting.unshift(...(await entriesOf(deps, macs)))
+    const { shutdown } = deps
+    const lines = new LineStream(open(), {
+      contentType: 'application/json',
+      timeoutMs: followMs,
+      shutdown,
+      onEnd: () => wake(),
+    })
+    while (!lines.ended) {
+      for (const { mac, entry } of waiting.splice(0)) await lines.write({ mac, ...entry })
+      if (waiting.length === 0 && !lines.ended) await new Promise<void>((resolve) => (wake = resolve))
+    }
+  } finally {
+    for (const unsubscribe of subscriptions) unsubscribe()
+  }
+}
+
+/** Entries kept for a follower that reads slowly; more than a machine's whole timeline. */
+const maxWaiting = 2000
+
+/** Which machine `text` names: a MAC, `namespace/name` or the name of a Hardware that is the only one so called. */
+async function subjectOf(deps: IronwakeDeps, text: string): Promise<Subject> {
+  const mac = parseMac(text)
+  if (mac) {
+    const machine = deps.lookup.machineByMac(mac)
+    return { macs: [mac], hardware: machine ? `${machine.namespace}/${machine.name}` : null }
+  }
+  const hardware = await hardwareNamed(deps.store, text)
+  const macs = machinesOf(hardware).map((machine) => machine.mac)
+  return { macs, hardware: `${hardware.metadata.namespace}/${hardware.metadata.name}` }
+}
+
+async function hardwareNamed(store: Pick<Store, 'get' | 'list'>, text: string): Promise<Hardware> {
+  const [first = '', second] = text.split('/', 2)
+  if (second !== undefined) {
+    const found = await store.get({ kind: 'Hardware', namespace: first, name: second })
+    if (found) return found as Hardware
+    throw new AppError('NotFound', `no hardware "${text}"`)
+  }
+  const found = (await store.list('Hardware')).items.filter((item) => item.metadata.name === first)
+  if (found.length === 1) return found[0] as Hardware
+  if (found.length === 0)
+    throw new AppError('NotFound', `no hardware "${text}", and it is not a MAC address`)
+  const names = found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  throw new AppError('BadRequest', `several hardware are called "${text}": ${names.join(', ')}`)
+}

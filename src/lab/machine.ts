@@ -1,0 +1,193 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, createWriteStream, existsSync, truncateSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { AppError } from '../model/error.ts'
+import type { LabNetwork } from './netns.ts'
+import { ovmf, qemuArguments } from './qemu.ts'
+import type { Accelerator, Firmware } from './qemu.ts'
+import { cleanLine, cutLines, formatLine } from './serial.ts'
+import type { SerialLine } from './serial.ts'
+
+export type MachineOptions = {
+  name: string
+  firmware: Firmware
+  /** lower case with colons */
+  mac: string
+  /** where its disk, firmware variables and console logs are kept; exists */
+  dir: string
+  accelerator: Accelerator
+  memoryMib?: number
+  /** size of its blank disk; a disk that is there already is kept */
+  diskMib?: number
+  /** QEMU's name of the network card */
+  nic?: string
+  /** called with each console line as it comes */
+  onLine?: (line: SerialLine) => void
+}
+
+/** An emulated machine that tries the network first and its disk second, like a rack machine set up for PXE. */
+export type LabMachine = AsyncDisposable & {
+  readonly name: string
+  readonly mac: string
+  readonly diskPath: string
+  readonly logPath: string
+  /** what its console showed since it was last powered on; the newest 5000 lines */
+  readonly lines: readonly SerialLine[]
+  powerOn(): Promise<void>
+  /** Cuts the power. */
+  powerOff(): Promise<void>
+  /** Presses the power button and waits until the system has shut down; cuts the power after `timeoutMs`. */
+  shutDown(timeoutMs: number): Promise<'clean' | 'cut'>
+  running(): boolean
+  /** The first console line since power-on that matches, shown already or yet to come. @throws AppError Timeout */
+  waitForLine(pattern: RegExp, timeoutMs: number): Promise<SerialLine>
+}
+
+const keptLines = 5000
+/** A login prompt ends without a line end: what stays unfinished this long is taken as a line. */
+const unfinishedMs = 300
+
+/** Puts a machine on the network, switched off. */
+export async function createMachine(network: LabNetwork, options: MachineOptions): Promise<LabMachine> {
+  const { name, dir, mac } = options
+  const diskPath = join(dir, `${name}.raw`)
+  const logPath = join(dir, `${name}.serial.log`)
+  if (!existsSync(diskPath)) {
+    writeFileSync(diskPath, '')
+    truncateSync(diskPath, (options.diskMib ?? 2048) * 2 ** 20)
+  }
+  const varsPath = join(dir, `${name}.vars`)
+  if (options.firmware === 'uefi' && !existsSync(varsPath)) copyFileSync(ovmf.vars, varsPath)
+  const tap = await network.addTap()
+  const monitorPath = join(dir, `${name}.monitor`)
+  const argv = qemuArguments({
+    ...options,
+    memoryMib: options.memoryMib ?? 1024,
+    cpus: Math.min(2, availableParallelism()),
+    nic: options.nic ?? 'virtio-net-pci',
+    tap,
+    diskPath,
+    varsPath,
+    monitorPath,
+    secondSerialPath: join(dir, `${name}.ttyS1.log`),
+  })
+
+  let child: ChildProcess | undefined
+  let closed: Promise<unknown> = Promise.resolve()
+  const lines: SerialLine[] = []
+  const listeners = new Set<(line: SerialLine) => void>()
+
+  const powerOff = async () => {
+    child?.kill('SIGKILL')
+    await closed
+  }
+  return {
+    name,
+    mac,
+    diskPath,
+    logPath,
+    lines,
+    async powerOn() {
+      if (child) throw new AppError('FailedPrecondition', `machine ${name} is already on`)
+      lines.length = 0
+      const [program, args] = network.inside(['qemu-system-x86_64', ...argv])
+      const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      child = started
+      const log = createWriteStream(logPath, { flags: 'a' })
+      const emit = (line: SerialLine) => {
+        if (lines.push(line) > keptLines) lines.shift()
+        log.write(`${formatLine(line)}\n`)
+        options.onLine?.(line)
+        for (const listener of listeners) listener(line)
+      }
+      readConsole(started, emit)
+      closed = once(started, 'close').then(() => {
+        child = undefined
+        log.end()
+      })
+      await once(started, 'spawn')
+    },
+    powerOff,
+    async shutDown(timeoutMs) {
+      await command(monitorPath, 'system_powerdown')
+      const timer = new Promise<'cut'>((resolve) => setTimeout(resolve, timeoutMs, 'cut').unref())
+      const how = await Promise.race([closed.then(() => 'clean' as const), timer])
+      if (how === 'cut') await powerOff()
+      return how
+    },
+    running: () => child !== undefined,
+    waitForLine: (pattern, timeoutMs) => awaitLine(name, lines, listeners, pattern, timeoutMs),
+    [Symbol.asyncDispose]: powerOff,
+  }
+}
+
+/** Cuts standard output (the console) and standard error (QEMU itself) into lines. */
+function readConsole(child: ChildProcess, emit: (line: SerialLine) => void): void {
+  const start = process.hrtime.bigint()
+  const at = () => Number(process.hrtime.bigint() - start) / 1e9
+  let rest = ''
+  let timer: NodeJS.Timeout | undefined
+  const flush = () => {
+    const text = cleanLine(rest)
+    rest = ''
+    if (text !== '') emit({ at: at(), text })
+  }
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    clearTimeout(timer)
+    const cut = cutLines(rest, chunk)
+    rest = cut.rest
+    for (const text of cut.lines) emit({ at: at(), text })
+    timer = setTimeout(flush, unfinishedMs).unref()
+  })
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    for (const text of cutLines('', `${chunk}\n`).lines) emit({ at: at(), text: `qemu: ${text}` })
+  })
+  child.on('error', (error) => emit({ at: at(), text: `qemu: ${error.message}` }))
+  child.once('close', flush)
+}
+
+function awaitLine(
+  name: string,
+  lines: readonly SerialLine[],
+  listeners: Set<(line: SerialLine) => void>,
+  pattern: RegExp,
+  timeoutMs: number,
+): Promise<SerialLine> {
+  const seen = lines.find((line) => pattern.test(line.text))
+  if (seen) return Promise.resolve(seen)
+  return new Promise((resolve, reject) => {
+    const listener = (line: SerialLine) => {
+      if (!pattern.test(line.text)) return
+      done()
+      resolve(line)
+    }
+    const done = () => {
+      clearTimeout(timer)
+      listeners.delete(listener)
+    }
+    const timer = setTimeout(() => {
+      done()
+      const last = lines.at(-1)?.text ?? 'nothing'
+      reject(
+        new AppError(
+          'Timeout',
+          `machine ${name}: no console line ${pattern} in ${timeoutMs} ms; last: ${last}`,
+        ),
+      )
+    }, timeoutMs)
+    listeners.add(listener)
+  })
+}
+
+/** Sends one command to QEMU's monitor. */
+async function command(monitorPath: string, text: string): Promise<void> {
+  const socket = connect(monitorPath)
+  await once(socket, 'data')
+  socket.write(`${text}\n`)
+  await once(socket, 'data')
+  socket.destroy()
+}

@@ -1,0 +1,37 @@
+/** Levels of nesting that a stored document may have: recursion over it stays far from the stack's end. */
+export const maxDepth = 200
+
+/** @param value anything JSON can hold; walked without recursion, so its depth may be hostile */
+export function nestsDeeperThan(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > limit) return true
+    level = level.flatMap((item) => (isContainer(item) ? Object.values(item).filter(isContainer) : []))
+  }
+  return false
+}
+
+/** Whether two parsed JSON documents say the same; the order of keys does not matter. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (!isContainer(a) || !isContainer(b) || Array.isArray(a) !== Array.isArray(b)) return false
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  return keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+}
+
+/** Freezes a parsed JSON document with everything in it. */
+export function deepFreeze<T>(value: T): T {
+  if (!isContainer(value)) return value
+  for (const item of Object.values(value)) deepFreeze(item)
+  return Object.freeze(value)
+}
+
+/** A JSON object: not null, not an array. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return isContainer(value) && !Array.isArray(value)
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,261 @@
+import type { Clock } from '../model/clock.ts'
+import { AppError, isCode } from '../model/error.ts'
+import type { KubeObject, NewObject } from '../model/object.ts'
+import { conflict, keyOf, notFound, titleOf } from './failure.ts'
+import { isJsonObject, maxDepth, nestsDeeperThan, sameJson } from './json.ts'
+import {
+  checkClaim,
+  checkDepth,
+  checkFinalizers,
+  checkUid,
+  storeMetadata,
+  timestamp,
+  userMetadata,
+} from './metadata.ts'
+import type { Key, Store } from './store.ts'
+
+/** Times that a write without an expected version is tried against newer and newer objects. */
+const maxAttempts = 100
+
+/**
+ * A new object as it is stored: generation 1, no status, nothing in the metadata that only the store may set.
+ * @throws AppError BadRequest when it names a resourceVersion; Invalid when labels and the like have the wrong shape
+ */
+export function newObject(object: NewObject, made: { uid: string; now: number }): NewObject {
+  const { metadata, status: _, ...rest } = object
+  if (metadata.resourceVersion) {
+    throw new AppError('BadRequest', 'resourceVersion should not be set on objects to be created')
+  }
+  checkDepth(object)
+  return {
+    ...rest,
+    metadata: {
+      name: metadata.name,
+      namespace: metadata.namespace,
+      ...(metadata.generateName ? { generateName: metadata.generateName } : {}),
+      uid: made.uid,
+      generation: 1,
+      creationTimestamp: timestamp(made.now),
+      ...userMetadata(object),
+    },
+  }
+}
+
+/**
+ * `stored` with the content of `next`: everything but status, identity and what the store sets. The generation grows
+ * when anything outside metadata and status changed.
+ * @throws AppError Conflict when `next` has another uid, or takes a Hardware that somebody else has claimed; Invalid
+ *   when it adds finalizers to an object that is being deleted
+ */
+export function replaced(stored: KubeObject, next: KubeObject): KubeObject {
+  checkDepth(next)
+  checkUid(stored, next.metadata.uid)
+  const { metadata: _m, status: _s, ...content } = next
+  const { metadata: kept, status, ...before } = stored
+  const after = { ...content, apiVersion: stored.apiVersion, kind: stored.kind }
+  const isSame = sameJson(JSON.parse(JSON.stringify(after)), before)
+  const generation = kept.generation + (isSame ? 0 : 1)
+  const object: KubeObject = {
+    ...after,
+    metadata: { ...storeMetadata(kept), generation, ...userMetadata(next) },
+    ...(status === undefined ? {} : { status }),
+  }
+  checkFinalizers(stored, object)
+  checkClaim(stored, object)
+  return object
+}
+
+/** `stored` with another status and nothing else changed; `undefined` removes it. */
+export function withStatus(stored: KubeObject, status: unknown): KubeObject {
+  const { status: _, ...rest } = stored
+  return (status ?? undefined) === undefined ? rest : { ...rest, status }
+}
+
+/** `stored` marked as being deleted; the same object when it already is. */
+export function markedDeleted(stored: KubeObject, now: number): KubeObject {
+  if (stored.metadata.deletionTimestamp) return stored
+  const { generation } = stored.metadata
+  const marks = {
+    generation: generation + 1,
+    deletionTimestamp: timestamp(now),
+    deletionGracePeriodSeconds: 0,
+  }
+  return { ...stored, metadata: { ...stored.metadata, ...marks } }
+}
+
+/** Whether finalizers hold a deletion back. */
+export function isHeld(object: KubeObject): boolean {
+  return (object.metadata.finalizers ?? []).length > 0
+}
+
+/** `patch` applied to `target` (RFC 7396): null deletes, objects merge, all else replaces. Neither is changed. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isJsonObject(patch)) return patch
+  const merged = new Map(isJsonObject(target) ? Object.entries(target) : [])
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key)
+    else merged.set(key, mergePatch(merged.get(key), value))
+  }
+  // Object.fromEntries defines keys; an assignment to `__proto__` would set the prototype.
+  return Object.fromEntries(merged)
+}
+
+/** @throws AppError AlreadyExists, BadRequest, Invalid (nested too deep) */
+export async function createObject(
+  store: Store,
+  object: NewObject,
+  deps: { clock: Pick<Clock, 'now'>; newUid(): string },
+): Promise<KubeObject> {
+  return store.create(newObject(object, { uid: deps.newUid(), now: deps.clock.now() }))
+}
+
+export type ModifyOptions = {
+  /** what the write is about; the rest of the changed object is ignored */
+  subresource?: 'status'
+  /** version that the object must still have; without it, the change is made again on the newest object */
+  expected?: string
+  /** looks at the object before it is written, and throws when it may not be */
+  check?: (next: KubeObject) => void
+  /** says what would be stored, and stores nothing */
+  dryRun?: boolean
+}
+
+/**
+ * Reads an object, changes it and writes it under the rules of `replaced` or `withStatus`. A change that removes the
+ * last finalizer of an object that is being deleted deletes it.
+ * @param change called with a copy; may be called several times
+ * @throws AppError NotFound, Conflict, Invalid, and what `change` and `check` throw
+ */
+export async function modifyObject(
+  store: Store,
+  key: Key,
+  change: (current: KubeObject) => KubeObject,
+  options: ModifyOptions = {},
+): Promise<KubeObject> {
+  return readAndWrite(store, key, options.expected, (stored) => {
+    const changed = change(structuredClone(stored))
+    const next = options.subresource ? withStatus(stored, changed.status) : replaced(stored, changed)
+    options.check?.(next)
+    return async () => (options.dryRun ? next : save(store, key, next, stored.metadata.resourceVersion))
+  })
+}
+
+async function save(store: Store, key: Key, next: KubeObject, version: string): Promise<KubeObject> {
+  if (!next.metadata.deletionTimestamp || isHeld(next)) return store.update(next, version)
+  const { metadata } = await store.delete(key, version)
+  return { ...next, metadata: { ...next.metadata, resourceVersion: metadata.resourceVersion } }
+}
+
+/** @param decide its own failures are final; only a version that moved on before its write is tried again */
+async function readAndWrite<T>(
+  store: Store,
+  key: Key,
+  expected: string | undefined,
+  decide: (stored: KubeObject) => () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const stored = await store.get(key)
+    if (!stored) throw notFound(key)
+    if (expected !== undefined && stored.metadata.resourceVersion !== expected) throw conflict(key)
+    const write = decide(stored)
+    try {
+      return await write()
+    } catch (error) {
+      if (expected !== undefined || attempt === maxAttempts || !isCode(error, 'Conflict')) throw error
+    }
+  }
+}
+
+/**
+ * Replaces an object's content (PUT).
+ * @param expected version it must still have; without it the newest object is replaced, whatever it says
+ * @throws AppError NotFound, Conflict, Invalid
+ */
+export function updateObject(
+  store: Store,
+  object: KubeObject,
+  expected?: string,
+  options: Omit<ModifyOptions, 'expected' | 'subresource'> = {},
+): Promise<KubeObject> {
+  return modifyObject(store, keyOf(object), () => object, { ...options, ...(expected ? { expected } : {}) })
+}
+
+/**
+ * Replaces an object's status, and nothing else.
+ * @param target a key: the newest object gets the status; an object: it must not have changed since it was read
+ * @param expected version it must still have, instead of the target's own
+ * @throws AppError NotFound, Conflict
+ */
+export function updateStatus(
+  store: Store,
+  target: Key | KubeObject,
+  status: unknown,
+  expected?: string,
+): Promise<KubeObject> {
+  const isObject = 'metadata' in target
+  const version = expected ?? (isObject ? target.metadata.resourceVersion : undefined)
+  return modifyObject(store, isObject ? keyOf(target) : target, (current) => ({ ...current, status }), {
+    subresource: 'status',
+    ...(version ? { expected: version } : {}),
+  })
+}
+
+/**
+ * Applies a JSON merge patch. One that carries `metadata.resourceVersion` is applied to that version only.
+ * @throws AppError NotFound, Conflict, Invalid; BadRequest when the patch is no object or renames the object
+ */
+export async function patchObject(
+  store: Store,
+  key: Key,
+  patch: unknown,
+  options: Omit<ModifyOptions, 'expected'> = {},
+): Promise<KubeObject> {
+  if (!isJsonObject(patch)) throw new AppError('BadRequest', 'a merge patch must be a JSON object')
+  if (nestsDeeperThan(patch, maxDepth)) {
+    throw new AppError('Invalid', `the patch is nested deeper than ${maxDepth} levels`)
+  }
+  const change = (current: KubeObject) => patched(key, current, patch)
+  return modifyObject(store, key, change, { ...options, ...lockOf(patch) })
+}
+
+/** What became of a deletion: `gone`, or marked and held back by finalizers. */
+export type Deletion = { object: KubeObject; gone: boolean }
+
+/**
+ * @param preconditions uid and version the object must have
+ * @throws AppError NotFound, Conflict
+ */
+export async function deleteObject(
+  store: Store,
+  key: Key,
+  preconditions: { uid?: string; resourceVersion?: string },
+  deps: { clock: Pick<Clock, 'now'> },
+): Promise<Deletion> {
+  const expected = preconditions.resourceVersion
+  return readAndWrite<Deletion>(store, key, expected, (stored) => {
+    checkUid(stored, preconditions.uid)
+    const version = stored.metadata.resourceVersion
+    if (!isHeld(stored)) return async () => ({ object: await store.delete(key, version), gone: true })
+    const marked = markedDeleted(stored, deps.clock.now())
+    return async () => ({ object: await store.update(marked, version), gone: false })
+  })
+}
+
+function patched(key: Key, current: KubeObject, patch: Record<string, unknown>): KubeObject {
+  const merged = mergePatch(current, patch) as Partial<KubeObject>
+  const { metadata } = merged
+  if (!isJsonObject(metadata) || metadata.name !== key.name || metadata.namespace !== key.namespace) {
+    throw new AppError('BadRequest', `the patch of ${titleOf(key)} would change its name or namespace`)
+  }
+  if (merged.kind !== current.kind || merged.apiVersion !== current.apiVersion) {
+    throw new AppError('BadRequest', `the patch of ${titleOf(key)} would change its kind or apiVersion`)
+  }
+  return merged as KubeObject
+}
+
+function lockOf(patch: Record<string, unknown>): { expected?: string } {
+  const metadata = patch['metadata']
+  const version = isJsonObject(metadata) ? (metadata['resourceVersion'] ?? '') : ''
+  if (typeof version !== 'string') throw new AppError('BadRequest', 'metadata.resourceVersion must be text')
+  return version === '' ? {} : { expected: version }
+}

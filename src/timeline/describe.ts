@@ -1,0 +1,89 @@
+import type { Facts, Stage, TimelineEntry } from './stage.ts'
+
+/** DHCP option 93 (RFC 4578 §2.1 and the IANA registry). */
+const archNames: Readonly<Record<string, string>> = {
+  0: 'BIOS x86',
+  6: 'UEFI x86',
+  7: 'UEFI x86-64',
+  9: 'UEFI x86-64',
+  10: 'UEFI ARM',
+  11: 'UEFI ARM64',
+  15: 'UEFI HTTP x86',
+  16: 'UEFI HTTP x86-64',
+  18: 'UEFI HTTP ARM',
+  19: 'UEFI HTTP ARM64',
+}
+
+/** What one fact adds to the sentence; empty when it is not known. */
+type Say = (facts: Facts) => string
+
+const known = (facts: Facts, name: string) => (Object.hasOwn(facts, name) ? String(facts[name]) : '')
+const word =
+  (name: string, before = ' ', after = ''): Say =>
+  (facts) =>
+    known(facts, name) && `${before}${known(facts, name)}${after}`
+const why = word('why', ': ')
+const firmware: Say = (facts) => {
+  const arch = known(facts, 'arch')
+  return arch && `, ${archNames[arch] ?? arch}`
+}
+const client: Say = (facts) => known(facts, 'client') && `, ${known(facts, 'client')}`
+const size: Say = (facts) => {
+  const bytes = facts['bytes']
+  return typeof bytes === 'number' ? ` (${readableBytes(bytes)})` : ''
+}
+const action: Say = (facts) => known(facts, 'action') && ` "${known(facts, 'action')}"`
+const outcome: Say = (facts) => {
+  const state = known(facts, 'state')
+  const words: Readonly<Record<string, string>> = {
+    SUCCESS: 'succeeded',
+    FAILED: 'failed',
+    TIMEOUT: 'ran out of time',
+  }
+  return ` ${words[state] ?? (state ? `ended with ${state}` : 'ended')}`
+}
+
+const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
+  'dhcp-discover': ['asked for an address (DISCOVER', firmware, client, ')'],
+  'dhcp-offer': ['was offered an address', word('ip'), word('file', ', boot file ')],
+  'dhcp-request': ['requested the address', word('ip'), ' (REQUEST', firmware, client, ')'],
+  'dhcp-ack': ['got its address', word('ip'), word('file', ', boot file ')],
+  'dhcp-nak': ['was refused the address', word('ip'), why],
+  'dhcp-silent': ['got no answer to its DHCP packet', word('type', ' '), why],
+  'tftp-read': ['read', word('file'), ' over TFTP', size],
+  'tftp-failed': ['could not read', word('file'), ' over TFTP', why],
+  'boot-file': ['fetched the boot file', word('file'), size],
+  'boot-script': ['fetched its iPXE script', word('target', ', to boot ')],
+  'boot-disk': ['was told to boot from its own disk', why],
+  kernel: ['fetched the kernel', word('file'), size],
+  initramfs: ['fetched the initramfs', word('file'), size],
+  'agent-hello': ['its agent reported in', word('version', ', version '), word('ip', ', from ')],
+  'agent-rejected': ['its agent was turned away', why],
+  'agent-lost': ['its agent is no longer heard of', why],
+  'workflow-started': ['began workflow', word('workflow')],
+  'action-started': ['began action', action, word('image', ' (', ')')],
+  'action-ended': ['action', action, outcome, word('message', ': ')],
+  'workflow-ended': ['workflow', word('workflow'), outcome, word('message', ': ')],
+  metadata: ['read its metadata', word('path')],
+  'phone-home': ['phoned home: the installed system is up', word('hostname', ', as ')],
+}
+
+/**
+ * One line of English for one entry, without its time: `asked for an address (DISCOVER, UEFI x86-64)`. Facts that are
+ * missing are left out.
+ */
+export function describe({ stage, facts, count }: Pick<TimelineEntry, 'stage' | 'facts' | 'count'>): string {
+  const parts: readonly (string | Say)[] = Object.hasOwn(sentences, stage)
+    ? sentences[stage]
+    : [String(stage)]
+  const sentence = parts.map((part) => (typeof part === 'string' ? part : part(facts))).join('')
+  return count > 1 ? `${sentence}, ${count} times` : sentence
+}
+
+/** `1.5 MiB`. */
+function readableBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), units.length - 1)
+  const value = bytes / 1024 ** power
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
+}

@@ -1,0 +1,117 @@
+import type { Logger } from '../log.ts'
+import { messageOf } from '../model/error.ts'
+import { parseMac } from '../model/mac.ts'
+import type { Mac } from '../model/mac.ts'
+import type { SideStore } from '../store/side.ts'
+import { cleaned } from './facts.ts'
+import type { Line } from './lines.ts'
+import { stages } from './stage.ts'
+import type { TimelineEntry } from './stage.ts'
+
+export type Saver = {
+  /** this machine's line has entries that are not on disk */
+  changed(mac: Mac): void
+  /** this machine has no line any more */
+  forget(mac: Mac): void
+  /** Writes what changed since the last call. Never throws: what failed is written with the next call. */
+  write(): Promise<void>
+}
+
+type Deps = { side: SideStore; log: Pick<Logger, 'warn'>; lineOf(mac: Mac): Line | undefined }
+
+export function createSaver({ side, log, lineOf }: Deps): Saver {
+  const dirty = new Set<Mac>()
+  const gone = new Set<Mac>()
+
+  async function write() {
+    const [forgotten, changed] = [[...gone], [...dirty]]
+    gone.clear()
+    dirty.clear()
+    // Deletions are queued first: a machine that came back keeps its new entries.
+    const results = await Promise.allSettled([...forgotten.map(remove), ...changed.map(save)])
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed)
+      log.warn({ why: messageOf(failed.reason) }, 'timeline not written: tried again with the next stage')
+  }
+
+  async function remove(mac: Mac) {
+    try {
+      await side.deleteRange('timeline', `${mac}/`, `${mac}${afterSlash}`)
+    } catch (error) {
+      if (!lineOf(mac)) gone.add(mac)
+      throw error
+    }
+  }
+
+  async function save(mac: Mac) {
+    const line = lineOf(mac)
+    if (!line) return
+    const { onDisk, unsaved } = line
+    const writes = writesOf(side, mac, line)
+    line.onDisk = line.first
+    line.unsaved = line.first + line.entries.length
+    try {
+      await Promise.all(writes)
+    } catch (error) {
+      line.onDisk = Math.min(line.onDisk, onDisk)
+      line.unsaved = Math.min(line.unsaved, unsaved)
+      dirty.add(mac)
+      throw error
+    }
+  }
+
+  return {
+    changed: (mac) => void dirty.add(mac),
+    forget(mac) {
+      dirty.delete(mac)
+      gone.add(mac)
+    },
+    write,
+  }
+}
+
+/** The character whose keys follow those with a slash. */
+const afterSlash = '0'
+
+function writesOf(side: SideStore, mac: Mac, { first, unsaved, onDisk, entries }: Line): Promise<void>[] {
+  const from = Math.max(first, unsaved)
+  const puts = entries
+    .slice(from - first)
+    .map((entry, index) => side.put('timeline', entryKey(mac, from + index), entry))
+  if (onDisk >= first) return puts
+  return [...puts, side.deleteRange('timeline', entryKey(mac, onDisk), entryKey(mac, first))]
+}
+
+/** Key of one entry in the side table: `aa:bb:cc:dd:ee:ff/0000000012`. */
+function entryKey(mac: Mac, number: number): string {
+  return `${mac}/${String(number).padStart(10, '0')}`
+}
+
+/** Reads every machine's line, in 256 portions so that packets are answered meanwhile. */
+export async function readLines(side: Pick<SideStore, 'list'>): Promise<Map<Mac, Line>> {
+  const lines = new Map<Mac, Line>()
+  for (let octet = 0; octet < 256; octet++) {
+    const rows = await side.list('timeline', `${octet.toString(16).padStart(2, '0')}:`)
+    for (const { key, value } of rows) addRow(lines, key, value)
+  }
+  return lines
+}
+
+function addRow(lines: Map<Mac, Line>, key: string, value: unknown): void {
+  const [text = '', digits = ''] = key.split('/')
+  const [mac, number] = [parseMac(text), Number(digits)]
+  if (!mac || !Number.isSafeInteger(number) || !isEntry(value)) return
+  const line = lines.get(mac) ?? { first: number, unsaved: number, onDisk: number, entries: [] }
+  line.entries.push(Object.freeze({ ...value, facts: cleaned(value.facts) }))
+  // Numbers count back from the newest row, so that a missing one in between makes no later one collide.
+  line.unsaved = number + 1
+  line.first = line.unsaved - line.entries.length
+  lines.set(mac, line)
+}
+
+function isEntry(value: unknown): value is TimelineEntry {
+  const entry = value as Partial<TimelineEntry> | null
+  const numbers = [entry?.at, entry?.lastAt, entry?.count]
+  const isKnown = stages.some((stage) => stage === entry?.stage)
+  return isKnown && numbers.every(Number.isFinite) && typeof entry?.facts === 'object' && entry.facts !== null
+}

@@ -1,0 +1,80 @@
+import type { Mac } from '../model/mac.ts'
+import type { Workflow } from '../model/workflow.ts'
+import { currentPlace } from './place.ts'
+import type { ReportedState, RunStatus } from './step.ts'
+import { actionDeadline } from './timing.ts'
+
+/** A command to an agent, in the terms of every agent protocol. */
+export type AgentCommand =
+  | {
+      type: 'run-action'
+      /** `namespace/name` */
+      workflowId: string
+      taskId: string
+      actionId: string
+      name: string
+      image: string
+      command: readonly string[]
+      environment: Readonly<Record<string, string>>
+      volumes: readonly string[]
+      pidNamespace: string
+      networkNamespace: string
+      /** until the server's deadline, at least 1 */
+      timeoutMs: number
+      attempt: number
+    }
+  | { type: 'cancel-action'; actionId: string; reason: string }
+
+/** One agent's session. Both methods may be called after the session has ended, and never throw. */
+export type AgentLink = {
+  /** as the agent says it: spec.agentID or a MAC of its Hardware */
+  agentId: string
+  /** the machine, as authenticated */
+  mac: Mac
+  bootId: string
+  send(command: AgentCommand): void
+  /** ends the session from the server's side */
+  close(reason: string): void
+}
+
+/** What an agent says of itself when it connects. */
+export type AgentHello = {
+  version: string
+  /** the action that it still runs, or has ended without an acknowledgement; empty when none */
+  actionId: string
+  /** few and short, for the timeline */
+  facts: Readonly<Record<string, string | number>>
+}
+
+export type AgentReport = {
+  workflowId: string
+  taskId: string
+  actionId: string
+  state: ReportedState
+  message: string
+  /** 0 when the agent does not say */
+  attempt: number
+}
+
+/** The command for the action that runs; `undefined` when none does. */
+export function runActionOf(workflow: Workflow, now: number): AgentCommand | undefined {
+  const status: RunStatus = workflow.status ?? {}
+  const place = currentPlace(status)
+  if (status.state !== 'RUNNING' || place?.action.state !== 'RUNNING') return undefined
+  const { task, action } = place
+  return {
+    type: 'run-action',
+    workflowId: `${workflow.metadata.namespace}/${workflow.metadata.name}`,
+    taskId: task.id,
+    actionId: action.id,
+    name: action.name,
+    image: action.image,
+    command: action.command ?? [],
+    environment: { ...task.environment, ...action.environment },
+    volumes: [...(task.volumes ?? []), ...(action.volumes ?? [])],
+    pidNamespace: action.namespaces?.pid ?? action.pid ?? '',
+    networkNamespace: action.namespaces?.network ?? '',
+    timeoutMs: Math.max(1, (actionDeadline(action) ?? now) - now),
+    attempt: status.ironwake?.attempt ?? 1,
+  }
+}

@@ -1,0 +1,369 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { get, request as httpRequest } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readdirSync, readlinkSync } from 'node:fs'
+import t from 'tap'
+import type { Test } from 'tap'
+import type { Workflow } from '../../src/model/workflow.ts'
+import { bootHttp } from '../../src/boot/http.ts'
+import type { BootHttpDeps } from '../../src/boot/http.ts'
+import { bootFiles } from '../../src/boot/open.ts'
+import { hardwareOf, loopback, mac, machineOf, recorder, silent, site, texts, workflowOf } from './things.ts'
+
+const nonce = 'a'.repeat(32)
+const image = randomBytes(5 * 1024 * 1024 + 123)
+
+async function server(t: Test, changes: Partial<BootHttpDeps> = {}, workflows: Workflow[] = []) {
+  const dir = await mkdtemp(join(tmpdir(), 'ironwake-http-'))
+  const [ipxeDir, osDir, imageDir] = ['ipxe', 'os', 'images'].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const made of [ipxeDir, osDir, join(imageDir, 'sub')]) await mkdir(made, { recursive: true })
+  await writeFile(join(ipxeDir, 'ipxe.efi'), 'binary')
+  await writeFile(join(osDir, 'vmlinuz-x86_64'), 'kernel')
+  await writeFile(join(osDir, 'initramfs-x86_64'), 'initramfs')
+  await writeFile(join(imageDir, 'disk.img'), image)
+  await writeFile(join(imageDir, 'sub', 'empty'), '')
+  await writeFile(join(dir, 'secret'), 'secret')
+  await symlink('../secret', join(imageDir, 'outside'))
+  const machine = machineOf()
+  const { recorded, record } = recorder()
+  const app = bootHttp({
+    log: silent,
+    files: bootFiles({ ipxeDir, osDir, imageDir, texts, log: silent }),
+    texts,
+    site,
+    caPem: 'PEM',
+    identity: { token: (asked, given) => (asked === mac && given === nonce ? 'the-token' : undefined) },
+    ready: () => true,
+    machineByMac: (asked) => (asked === mac ? machine : undefined),
+    machineByIp: (asked) => (asked === loopback ? machine : undefined),
+    hardware: () => hardwareOf(),
+    workflowsForHardware: () => workflows,
+    record,
+    ...changes,
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  t.teardown(async () => {
+    await app.close()
+    await rm(dir, { recursive: true })
+  })
+  return { app, port, recorded, imageDir }
+}
+
+type Got = { status: number; headers: IncomingHttpHeaders; body: Buffer }
+
+/** One request over a socket, its path sent as it is written. */
+function fetchRaw(
+  port: number,
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { port, path, headers, method, host: '127.0.0.1', agent: false },
+      (response) => {
+        const parts: Buffer[] = []
+        response.on('data', (part: Buffer) => parts.push(part))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(parts) }),
+        )
+      },
+    )
+    request.on('error', reject)
+    request.end()
+  })
+}
+
+t.test('the script of a machine with work carries its identity only for the current nonce', async (t) => {
+  const { app, recorded } = await server(t, {}, [workflowOf('w1', 'PENDING')])
+  const withNonce = await app.inject(`/ipxe/script/${mac}/${nonce}/auto.ipxe`)
+  t.equal(withNonce.statusCode, 200)
+  t.match(withNonce.headers, { 'content-type': /^text\/plain/, 'cache-control': 'no-store' })
+  t.ok(withNonce.body.includes(`/ipxe/identity/${mac}/${nonce}/identity.cpio`))
+  t.strictSame(recorded, [{ mac, stage: 'boot-script', facts: { target: 'agent', why: 'workflow-waits' } }])
+  for (const path of [
+    `/ipxe/script/${mac}/${'b'.repeat(32)}/auto.ipxe`,
+    `/ipxe/script/${mac}/auto.ipxe`,
+    '/auto.ipxe',
+    '/ipxe/script/auto.ipxe',
+    '/52-54-00-00-00-01/auto.ipxe',
+    `/ipxe/script/${mac.toUpperCase()}/auto.ipxe`,
+  ]) {
+    const { statusCode, body } = await app.inject(path)
+    t.equal(statusCode, 200, path)
+    t.ok(body.includes('vmlinuz') && !body.includes('identity'), path)
+  }
+})
+
+t.test('a machine that boots its disk is noted as such', async (t) => {
+  const { app, recorded } = await server(t, {}, [workflowOf('w1', 'SUCCESS')])
+  t.ok((await app.inject(`/ipxe/script/${mac}/auto.ipxe`)).body.includes('sanboot'))
+  t.strictSame(recorded, [
+    { mac, stage: 'boot-script', facts: { target: 'disk', why: 'installed' } },
+    { mac, stage: 'boot-disk', facts: { why: 'installed' } },
+  ])
+})
+
+t.test('an unknown machine boots its disk, and leaves no trace in the timeline', async (t) => {
+  const { app, recorded } = await server(t)
+  const { statusCode, body } = await app.inject('/ipxe/script/52:54:00:00:00:99/auto.ipxe')
+  t.equal(statusCode, 200)
+  t.ok(body.includes('sanboot') && !body.includes('kernel --name'))
+  t.strictSame(recorded, [])
+  t.equal((await app.inject('/ipxe/script/nonsense/auto.ipxe')).statusCode, 404)
+  t.equal((await app.inject({ url: '/auto.ipxe', remoteAddress: '192.0.2.1' })).statusCode, 404)
+})
+
+t.test('before the inventory is read, machines are told to wait', async (t) => {
+  const { app } = await server(t, { ready: () => false, machineByMac: () => undefined })
+  const { body } = await app.inject(`/ipxe/script/${mac}/${nonce}/auto.ipxe`)
+  t.ok(body.includes(`chain --replace --autofree ${site.baseUrl}/ipxe/script/${mac}/${nonce}/auto.ipxe ||`))
+  const odd = await app.inject(`/ipxe/script/${mac}/%24%7Bx%7D%20||/auto.ipxe`)
+  t.ok(odd.body.includes(`${site.baseUrl}/ipxe/script/${mac}/auto.ipxe ||`))
+})
+
+t.test('the identity of a boot is an initrd for its nonce, nothing for others', async (t) => {
+  const { app } = await server(t)
+  const { statusCode, rawPayload, headers } = await app.inject(`/ipxe/identity/${mac}/${nonce}/identity.cpio`)
+  t.equal(statusCode, 200)
+  t.equal(headers['cache-control'], 'no-store')
+  t.equal(Number(headers['content-length']), rawPayload.length)
+  for (const path of [`${mac}/${'b'.repeat(32)}`, `52:54:00:00:00:99/${nonce}`, `${mac}/${mac}`])
+    t.equal((await app.inject(`/ipxe/identity/${path}/identity.cpio`)).statusCode, 404)
+  if (spawnSync('cpio', ['--version']).error) return
+  const args = ['-i', '--to-stdout', 'etc/ironwake/boot.json']
+  const text = execFileSync('cpio', args, { input: rawPayload, stdio: ['pipe', 'pipe', 'ignore'] }).toString()
+  t.strictSame(JSON.parse(text), {
+    agentId: mac,
+    mac,
+    token: 'the-token',
+    grpc: site.grpcAuthority,
+    ca: 'PEM',
+    api: 1,
+  })
+})
+
+t.test('files come whole, and what machines load is noted', async (t) => {
+  const { port, recorded } = await server(t)
+  const whole = await fetchRaw(port, '/images/disk.img')
+  t.equal(whole.status, 200)
+  t.ok(whole.body.equals(image))
+  t.match(whole.headers, { 'content-length': String(image.length), 'accept-ranges': 'bytes', etag: /^"/ })
+  t.equal((await fetchRaw(port, '/ipxe/binary/ipxe.efi')).headers['content-type'], 'application/efi')
+  t.equal((await fetchRaw(port, `/ipxe/binary/${mac}/ipxe.efi`)).body.toString(), 'binary')
+  t.equal((await fetchRaw(port, '/ipxe/ipxe.efi?x=1')).body.toString(), 'binary')
+  t.equal((await fetchRaw(port, '/ipxe/binary/autoexec.ipxe')).body.toString(), texts.autoexec)
+  t.equal((await fetchRaw(port, '/os/vmlinuz-x86_64')).body.toString(), 'kernel')
+  t.equal((await fetchRaw(port, '/os/initramfs-x86_64')).body.toString(), 'initramfs')
+  t.equal((await fetchRaw(port, '/images/sub/empty')).body.length, 0)
+  const binary = { mac, stage: 'boot-file', facts: { file: 'ipxe.efi', bytes: 6, total: 6, by: 'http' } }
+  t.strictSame(
+    recorded.map(({ stage }) => stage),
+    ['boot-file', 'boot-file', 'boot-file', 'boot-file', 'kernel', 'initramfs'],
+  )
+  t.strictSame(recorded[0], binary)
+  t.strictSame(recorded[4], { mac, stage: 'kernel', facts: { bytes: 6, total: 6 } })
+})
+
+t.test('HEAD tells the size and sends nothing', async (t) => {
+  const { port, recorded } = await server(t)
+  const { status, headers, body } = await fetchRaw(port, '/images/disk.img', {}, 'HEAD')
+  t.equal(status, 200)
+  t.equal(headers['content-length'], String(image.length))
+  t.equal(body.length, 0)
+  t.equal((await fetchRaw(port, '/os/vmlinuz-x86_64', {}, 'HEAD')).status, 200)
+  t.strictSame(recorded, [])
+  t.equal((await fetchRaw(port, '/images/none', {}, 'HEAD')).status, 404)
+})
+
+t.test('any range has the bytes of the file', async (t) => {
+  const { port } = await server(t)
+  const size = image.length
+  const point = () => Math.floor(Math.random() * size)
+  for (let round = 0; round < 60; round += 1) {
+    const [start, end] = [point(), point()].toSorted((a, b) => a - b) as [number, number]
+    const { status, headers, body } = await fetchRaw(port, '/images/disk.img', {
+      range: `bytes=${start}-${end}`,
+    })
+    t.ok(status === 206 && body.equals(image.subarray(start, end + 1)), `bytes=${start}-${end}`)
+    t.equal(headers['content-range'], `bytes ${start}-${end}/${size}`)
+  }
+})
+
+t.test('ranges at the edges', async (t) => {
+  const { port } = await server(t)
+  const size = image.length
+  const cases: { range: string; path?: string; status: number; from?: number; to?: number }[] = [
+    { range: 'bytes=0-0', status: 206, from: 0, to: 1 },
+    { range: `bytes=${size - 1}-`, status: 206, from: size - 1, to: size },
+    { range: 'bytes=-5', status: 206, from: size - 5, to: size },
+    { range: `bytes=-${size * 2}`, status: 206, from: 0, to: size },
+    { range: `bytes=10-${size * 2}`, status: 206, from: 10, to: size },
+    { range: 'BYTES=1-2', status: 206, from: 1, to: 3 },
+    { range: `bytes=${size}-`, status: 416 },
+    { range: `bytes=${size}-${size + 5}`, status: 416 },
+    { range: 'bytes=-0', status: 416 },
+    { range: 'bytes=0-', path: '/images/sub/empty', status: 416 },
+    { range: 'bytes=5-2', status: 200, from: 0, to: size },
+    { range: 'bytes=-', status: 200, from: 0, to: size },
+    { range: 'bytes=a-b', status: 200, from: 0, to: size },
+    { range: 'bytes=0-1,4-5', status: 200, from: 0, to: size },
+    { range: 'lines=0-1', status: 200, from: 0, to: size },
+  ]
+  for (const { range, status, from, to, path = '/images/disk.img' } of cases) {
+    const got = await fetchRaw(port, path, { range })
+    t.equal(got.status, status, range)
+    const total = path.endsWith('empty') ? 0 : size
+    if (status === 416) t.equal(got.headers['content-range'], `bytes */${total}`, range)
+    else t.ok(got.body.equals(image.subarray(from, to)), `${range}: bytes`)
+  }
+})
+
+t.test('a range of an older file is not given: the whole new one is', async (t) => {
+  const { port } = await server(t)
+  const { headers } = await fetchRaw(port, '/images/disk.img', {}, 'HEAD')
+  const withRange = (condition: Record<string, string>) =>
+    fetchRaw(port, '/images/disk.img', { range: 'bytes=0-9', ...condition }).then(({ status }) => status)
+  t.equal(await withRange({ 'if-range': headers.etag! }), 206)
+  t.equal(await withRange({ 'if-range': headers['last-modified']! }), 206)
+  t.equal(await withRange({ 'if-range': '"other"' }), 200)
+  t.equal(await withRange({ 'if-range': `W/${headers.etag}` }), 200)
+  t.equal(await withRange({ 'if-range': 'Thu, 01 Jan 1970 00:00:00 GMT' }), 200)
+  t.equal(await withRange({ 'if-none-match': headers.etag! }), 304)
+})
+
+t.test('no path leaves its directory', async (t) => {
+  const { port } = await server(t)
+  const paths = [
+    '/images/../secret',
+    '/images/%2e%2e/secret',
+    '/images/..%2fsecret',
+    '/images/%2e%2e%2fsecret',
+    '/images/outside',
+    '/images/sub/../../secret',
+    '/images//etc/passwd',
+    '/images/%2fetc%2fpasswd',
+    '/images/disk.img%00',
+    '/images/%00',
+    '/images/',
+    '/images',
+    '/images/sub',
+    '/os/../images/disk.img',
+    '/images/%',
+    '/images/%zz',
+    '/images/..\\secret',
+    '/images/.',
+    '/images/%252e%252e/secret',
+    '/ipxe/binary/../../secret',
+    '/ipxe/%2e%2e/secret',
+    '/',
+    '/etc/passwd',
+  ]
+  for (const path of paths) t.equal((await fetchRaw(port, path)).status, 404, path)
+  t.equal((await fetchRaw(port, '/images/disk.img', {}, 'POST')).status, 404)
+})
+
+const openFiles = (name: string) =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).includes(name)
+    } catch {
+      return false
+    }
+  })
+
+const until = async (condition: () => boolean) => {
+  for (let round = 0; round < 200 && !condition(); round += 1)
+    await new Promise((done) => setTimeout(done, 10))
+}
+
+t.test('a client that goes away leaves no file open', async (t) => {
+  const { port, imageDir } = await server(t)
+  await truncate(join(imageDir, 'big.img'), 0).catch(() => writeFile(join(imageDir, 'big.img'), ''))
+  await truncate(join(imageDir, 'big.img'), 512 * 1024 * 1024)
+  await new Promise<void>((resolve) => {
+    const request = get(
+      { port, path: '/images/big.img', host: '127.0.0.1', agent: false },
+      (response: IncomingMessage) => {
+        response.once('data', () => {
+          response.destroy()
+          resolve()
+        })
+      },
+    )
+    request.on('error', () => undefined)
+  })
+  await until(() => openFiles(imageDir).length === 0)
+  t.strictSame(openFiles(imageDir), [])
+})
+
+t.test('a client that does not read holds three chunks at most, and no other client back', async (t) => {
+  const { port, imageDir } = await server(t)
+  await writeFile(join(imageDir, 'big.img'), '')
+  await truncate(join(imageDir, 'big.img'), 512 * 1024 * 1024)
+  const before = process.memoryUsage().arrayBuffers
+  const slow = connect(port, '127.0.0.1')
+  slow.write('GET /images/big.img HTTP/1.1\r\nHost: x\r\n\r\n')
+  slow.pause()
+  const hash = createHash('sha256')
+    .update((await fetchRaw(port, '/images/disk.img')).body)
+    .digest('hex')
+  t.equal(hash, createHash('sha256').update(image).digest('hex'))
+  t.ok(process.memoryUsage().arrayBuffers - before < 40 * 1024 * 1024)
+  slow.destroy()
+  await until(() => openFiles(imageDir).length === 0)
+  t.strictSame(openFiles(imageDir), [])
+})
+
+t.test('a file that shrinks while it is read breaks the connection instead of ending well', async (t) => {
+  const { port, imageDir } = await server(t)
+  const path = join(imageDir, 'shrinks.img')
+  await writeFile(path, '')
+  await truncate(path, 512 * 1024 * 1024)
+  const failed = await new Promise<boolean>((resolve) => {
+    get({ port, path: '/images/shrinks.img', host: '127.0.0.1', agent: false }, (response) => {
+      response.once('data', () => void truncate(path, 1000).then(() => response.resume()))
+      response.once('data', () => response.pause())
+      response.on('aborted', () => resolve(true))
+      response.on('error', () => resolve(true))
+      response.on('end', () => resolve(false))
+    })
+  })
+  t.ok(failed)
+})
+
+t.test('many clients at once each get every byte', async (t) => {
+  const { port } = await server(t)
+  const bodies = await Promise.all(Array.from({ length: 8 }, () => fetchRaw(port, '/images/disk.img')))
+  t.ok(bodies.every(({ body }) => body.equals(image)))
+})
+
+t.test('a kept connection serves file after file', async (t) => {
+  const { port } = await server(t)
+  const socket = connect(port, '127.0.0.1')
+  const ask = (path: string, last: boolean) =>
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${last ? 'close' : 'keep-alive'}\r\n\r\n`)
+  ask('/os/vmlinuz-x86_64', false)
+  ask('/images/none', false)
+  ask('/os/initramfs-x86_64', true)
+  const parts: Buffer[] = []
+  for await (const part of socket) parts.push(part as Buffer)
+  const text = Buffer.concat(parts).toString()
+  t.strictSame(
+    [...text.matchAll(/HTTP\/1.1 (\d+)/g)].map((found) => found[1]),
+    ['200', '404', '200'],
+  )
+  t.ok(text.includes('\r\n\r\nkernel') && text.endsWith('\r\n\r\ninitramfs'))
+})

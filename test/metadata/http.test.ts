@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import type { Test } from 'tap'
+import { ownerNameLabel } from '../../src/model/hardware.ts'
+import { metadataHttp } from '../../src/metadata/http.ts'
+import type { MetadataHttpDeps } from '../../src/metadata/http.ts'
+import { releasedAnnotation } from '../../src/metadata/render.ts'
+import { hardwareOf, loopback, mac, machineOf, recorder, silent, workflowOf } from '../boot/things.ts'
+import type { HardwareParts } from '../boot/things.ts'
+
+const userData = '#cloud-config\nhostname: ü\n'
+const sshKeys = ['ssh-ed25519 AAAA one']
+
+async function service(t: Test, parts: HardwareParts = {}, changes: Partial<MetadataHttpDeps> = {}) {
+  const { recorded, record } = recorder()
+  const said: unknown[] = []
+  const spec = { userData, metadata: { instance: { id: 'i-1', ssh_keys: sshKeys } } }
+  const hardware = hardwareOf({ ...parts, spec: { ...spec, ...parts.spec } })
+  const app = metadataHttp({
+    log: silent,
+    machineByIp: (ip) => (ip === loopback ? machineOf() : undefined),
+    hardware: () => hardware,
+    workflowsForHardware: () => [],
+    phonedHome: (machine, what) => void said.push({ name: machine.name, ...what }),
+    record,
+    ...changes,
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const address = app.server.address()
+  const base = typeof address === 'object' ? `http://127.0.0.1:${address!.port}` : ''
+  return { app, base, recorded, said }
+}
+
+t.test("cloud-init's walk finds everything, and no server error on the way", async (t) => {
+  const { base, recorded } = await service(t)
+  const read = async (path: string) => {
+    const response = await fetch(base + path)
+    return { status: response.status, text: await response.text() }
+  }
+  t.strictSame(await read('/2009-04-04/meta-data/instance-id'), { status: 200, text: 'i-1' })
+  for (const version of ['2021-03-23', '2018-09-24', '2016-09-02'])
+    t.equal((await read(`/${version}/meta-data/instance-id`)).status, 404)
+  t.strictSame(await read('/2009-04-04/user-data'), { status: 200, text: userData })
+  const found: Record<string, string> = {}
+  const walk = async (path: string): Promise<void> => {
+    const { status, text } = await read(path)
+    t.equal(status, 200, path)
+    for (const line of text.split('\n').filter((name) => name !== '')) {
+      const [name, key] = line.split('=') as [string, string | undefined]
+      if (key) found[`${path}${name}`] = (await read(`${path}${name}/openssh-key`)).text
+      else if (name.endsWith('/')) await walk(path + name)
+      else found[path + name] = (await read(path + name)).text
+    }
+  }
+  await walk('/2009-04-04/meta-data/')
+  t.equal(found['/2009-04-04/meta-data/public-keys/0'], sshKeys[0])
+  t.equal(found['/2009-04-04/meta-data/local-hostname'], 'node-1')
+  t.equal(found['/2009-04-04/meta-data/operating-system/license_activation/state'], '')
+  t.strictSame([...new Set(recorded.map(({ facts }) => facts?.['path']))].toSorted(), [
+    'instance-id',
+    'user-data',
+  ])
+  t.ok(recorded.every((entry) => entry.mac === mac && entry.stage === 'metadata'))
+})
+
+t.test('answers are plain text, with and without a slash at the end, and to HEAD', async (t) => {
+  const { app, recorded } = await service(t)
+  const listing = await app.inject('/2009-04-04/')
+  t.equal(listing.body, 'meta-data/\nuser-data')
+  t.match(listing.headers, { 'content-type': /^text\/plain/, 'cache-control': 'no-store' })
+  t.equal((await app.inject('/2009-04-04')).body, listing.body)
+  const head = await app.inject({ method: 'HEAD', url: '/latest/user-data' })
+  t.equal(head.statusCode, 200)
+  t.equal(head.headers['content-length'], String(Buffer.byteLength(userData)))
+  t.equal(head.body, '')
+  t.strictSame(recorded, [], 'HEAD is no reading')
+})
+
+t.test('nobody but a known machine learns anything', async (t) => {
+  const { app, recorded, said } = await service(t)
+  for (const remoteAddress of ['192.0.2.9', '::1', '::ffff:192.0.2.9']) {
+    const headers = { 'x-forwarded-for': '127.0.0.1', forwarded: 'for=127.0.0.1', 'x-real-ip': '127.0.0.1' }
+    const response = await app.inject({ url: '/2009-04-04/user-data', remoteAddress, headers })
+    t.equal(response.statusCode, 404)
+    t.match(response.headers, { 'content-type': /^text\/plain/ })
+    t.equal(
+      (await app.inject({ method: 'POST', url: '/phone-home', payload: 'hostname=x', remoteAddress }))
+        .statusCode,
+      404,
+    )
+  }
+  t.equal((await app.inject({ url: '/latest/user-data', remoteAddress: '::ffff:127.0.0.1' })).body, userData)
+  t.equal(recorded.length, 1)
+  t.strictSame(said, [])
+})
+
+t.test('userData that a former owner left is withheld', async (t) => {
+  const annotations = { [releasedAnnotation]: createHash('sha256').update(userData).digest('hex') }
+  const status = async (parts: HardwareParts, changes: Partial<MetadataHttpDeps> = {}) => {
+    const { app } = await service(t, parts, changes)
+    return (await app.inject('/2009-04-04/user-data')).statusCode
+  }
+  t.equal(await status({ annotations }), 404)
+  t.equal(await status({ annotations, labels: { [ownerNameLabel]: 'c' } }), 200)
+  t.equal(await status({ annotations }, { workflowsForHardware: () => [workflowOf('w', 'PENDING')] }), 200)
+  t.equal(await status({ annotations }, { workflowsForHardware: () => [workflowOf('w', 'SUCCESS')] }), 404)
+  t.equal(await status({ annotations, spec: { userData: 'new' } }), 200)
+})
+
+t.test('a machine phones home', async (t) => {
+  const { base, recorded, said } = await service(t)
+  const post = (body: string, type?: string) =>
+    fetch(`${base}/phone-home`, { method: 'POST', body, headers: type ? { 'content-type': type } : {} })
+  const form = 'application/x-www-form-urlencoded'
+  t.equal((await post('instance_id=i-1&hostname=web-1&pub_key_rsa=AAAA', form)).status, 200)
+  t.equal((await post('{"instance_id":"i-1","hostname":"web-2"}', 'application/json')).status, 200)
+  t.equal((await post('hostname=web-3')).status, 200, 'whatever the type says')
+  t.equal((await post('[1]', 'application/json')).status, 400)
+  t.equal((await post('x'.repeat(65 * 1024), form)).status, 413)
+  t.equal((await fetch(`${base}/phone-home`, { method: 'POST' })).status, 200, 'without a body')
+  t.strictSame(said.slice(0, 2), [
+    { name: 'node-1', hostname: 'web-1', instanceId: 'i-1' },
+    { name: 'node-1', hostname: 'web-2', instanceId: 'i-1' },
+  ])
+  t.strictSame(recorded[0], { mac, stage: 'phone-home', facts: { hostname: 'web-1', instanceId: 'i-1' } })
+})
+
+t.test('what is not there is not found, never a server error', async (t) => {
+  const { app } = await service(t)
+  const asks = [
+    { method: 'PUT', url: '/latest/api/token' },
+    { method: 'GET', url: '/latest/api/token' },
+    { method: 'POST', url: '/2009-04-04/user-data' },
+    { method: 'GET', url: '/%' },
+    { method: 'GET', url: '/2009-04-04/%2e%2e/x' },
+    { method: 'GET', url: '/phone-home' },
+  ] as const
+  for (const ask of asks) t.equal((await app.inject(ask)).statusCode, 404, `${ask.method} ${ask.url}`)
+})
+
+t.test('a machine whose Hardware is just gone learns nothing', async (t) => {
+  const { app } = await service(t, {}, { hardware: () => undefined })
+  t.equal((await app.inject('/2009-04-04/user-data')).statusCode, 404)
+})
