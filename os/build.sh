@@ -14,7 +14,7 @@ umask 022
 . "$here/apt.sh"
 
 suite=bookworm
-level=${IRONWAKE_ZSTD_LEVEL:-15}
+level=${IRONWAKE_ZSTD_LEVEL:-12}
 list() { sed 's/#.*//' "$here/$1" | awk 'NF { print $1 }'; }
 say() { echo "netboot OS: $*"; }
 fail() { echo "netboot OS: $*" >&2; exit 1; }

@@ -10,3 +10,11 @@ export async function runTogether(parts: Readonly<Record<string, Part>>, outer: 
   const failed = results.find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
 }
+
+/** Resolves when `signal` aborts, at once when it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

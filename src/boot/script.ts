@@ -132,12 +132,11 @@ function osUrls(site: BootSite, machine: Machine, refused: string[]) {
 }
 
 /**
- * The netboot OS's kernel command line: Tinkerbell's names in Tinkerbell's order, so that HookOS boots too; consoles on
- * screen and both serial ports; then the site's words, then the Hardware's, of which the last wins.
+ * The netboot OS's kernel command line: Tinkerbell's names in Tinkerbell's order, so that HookOS boots too; then the
+ * site's words, then the Hardware's, of which the last wins.
  */
 function kernelLine(site: BootSite, machine: Machine, initrds: readonly string[]) {
   const optional = (name: string, value: string | undefined) => (value ? [`${name}=${value}`] : [])
-  const serial = machine.arch === 'aarch64' ? ['console=ttyAMA0,115200'] : []
   const { words, refused } = plainWords(
     [
       ...optional('vlan_id', machine.vlanId),
@@ -150,9 +149,7 @@ function kernelLine(site: BootSite, machine: Machine, initrds: readonly string[]
       `hw_addr=${machine.mac}`,
       'modules=loop,squashfs,sd-mod,usb-storage intel_iommu=on iommu=pt',
       ...initrds.map((name) => `initrd=${name}`),
-      'console=tty0',
-      ...serial,
-      'console=ttyS0,115200 console=ttyS1,115200',
+      ...consoles(site, machine),
       ...site.kernelArgs,
       ...machine.osie.kernelParams,
     ].join(' '),
@@ -160,6 +157,18 @@ function kernelLine(site: BootSite, machine: Machine, initrds: readonly string[]
   const bytes = words.join(' ').length
   const tooLong = bytes > kernelLineBytes ? [`end of the kernel command line: ${bytes} bytes`] : []
   return { words, refused: [...refused.map((word) => `kernel argument ${word}`), ...tooLong] }
+}
+
+/**
+ * Screen and serial port, unless somebody names others. Linux's 8250 driver makes the first `console=ttyS…` that it can
+ * set up the console and leaves the rest alone; `/dev/console` is the one named last, or the screen when that is none of
+ * those. So the same port is first and last.
+ */
+function consoles(site: BootSite, machine: Machine): string[] {
+  const said = [machine.facilityCode ?? '', ...site.kernelArgs, ...machine.osie.kernelParams].join(' ')
+  if (/(^| )console=/.test(said)) return ['console=tty0']
+  const last = machine.arch === 'aarch64' ? 'console=ttyAMA0,115200' : 'console=ttyS0,115200'
+  return ['console=tty0', 'console=ttyS0,115200', 'console=ttyS1,115200', last]
 }
 
 /**

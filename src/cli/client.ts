@@ -137,7 +137,7 @@ export function connect(kubeconfigPath: string): Client {
       response.socket.setTimeout(0)
       if (response.statusCode !== 200) {
         const json = parsed(await textOf(response))
-        throw failureOf({ status: response.statusCode ?? 0, json, headers: response.headers })
+        throw failureOf({ status: response.statusCode ?? 0, json })
       }
       for await (const line of createInterface({ input: response, crlfDelay: Infinity }))
         if (line !== '') await onEvent(JSON.parse(line))

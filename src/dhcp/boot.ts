@@ -32,7 +32,8 @@ export function bootOf(client: Client, machine: Machine, context: BootContext): 
   if (server && file) return { kind: 'custom', file, server }
   if (client.stage === 'os') return { kind: 'none', why: 'not-netboot' }
   if (!context.netboot) return { kind: 'none', why: 'netboot-off' }
-  if (client.stage === 'ipxe') return { kind: 'script', file: context.scriptUrl(machine), server: context.serverIp }
+  if (client.stage === 'ipxe')
+    return { kind: 'script', file: context.scriptUrl(machine), server: context.serverIp }
   const binary = machine.ipxe.binary || binaryFor(client.archs)
   if (!binary) return { kind: 'none', why: 'unknown-arch' }
   if (client.stage === 'firmware') return { kind: 'tftp', file: binary, server: context.serverIp }
@@ -60,7 +61,8 @@ export function addBootOptions(options: Map<number, Uint8Array>, query: Query, b
   const asked = query.packet.options.get(dhcpOption.parameterList.code)
   // some PXE ROMs read these two as C strings and take the next option's number as part of the name
   const end = stage === 'os' ? '' : '\0'
-  if (boot.kind === 'custom' || boot.kind === 'tftp') setOption(options, dhcpOption.tftpServerName, boot.server + end)
+  if (boot.kind === 'custom' || boot.kind === 'tftp')
+    setOption(options, dhcpOption.tftpServerName, boot.server + end)
   const wantsOption = asked?.includes(dhcpOption.bootFileName.code) || !fits(boot.file, layout.file.size)
   if (boot.kind === 'custom' || wantsOption) setOption(options, dhcpOption.bootFileName, boot.file + end)
   addFirmwareOptions(options, query)

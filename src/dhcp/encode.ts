@@ -21,7 +21,10 @@ type Plan = { options: Entry[]; file: Entry[]; sname: Entry[]; leftOut: number[]
  * @param maxSize what the client takes (option 57, RFC 2132 §9.10), IP and UDP headers included; used between 576 and
  *   1500
  */
-export function encode(packet: DhcpPacket, maxSize = sizes.default): { bytes: Uint8Array; leftOut: number[] } {
+export function encode(
+  packet: DhcpPacket,
+  maxSize = sizes.default,
+): { bytes: Uint8Array; leftOut: number[] } {
   const limit = Math.min(Math.max(maxSize, sizes.default), sizes.ethernet) - ipAndUdpHeaders
   const plan = planOptions(packet, limit - layout.options)
   const bytes = new Uint8Array(Math.max(minimumSize, layout.options + sizeOf(plan.options)))

@@ -94,7 +94,7 @@ function terminated(bytes: Uint8Array, { start, size }: Field): string {
 
 /** Reads options into `into`, joining repeated ones (RFC 3396 §5). @returns a fault, or nothing */
 function readOptions(bytes: Uint8Array, into: Map<number, Uint8Array>): string | undefined {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const code = bytes[offset]!
     if (code === endOption) return undefined
     if (code === padOption) {

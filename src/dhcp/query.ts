@@ -19,7 +19,10 @@ export type Query = { type: QueryType; mac: Mac; client: Client; packet: DhcpPac
 export type NoQuery = 'not-a-request' | 'not-ethernet' | 'no-message-type' | 'not-a-client-message'
 
 const queryTypes = new Map<number, QueryType>(
-  (['discover', 'request', 'decline', 'release', 'inform'] as const).map((type) => [messageTypes[type], type]),
+  (['discover', 'request', 'decline', 'release', 'inform'] as const).map((type) => [
+    messageTypes[type],
+    type,
+  ]),
 )
 const ethernet = { htype: 1, hlen: 6 }
 

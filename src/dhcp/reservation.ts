@@ -21,7 +21,11 @@ export function addLease(options: Map<number, Uint8Array>, leaseSeconds: number)
  * The network settings of the machine's Hardware. All are sent whether asked for (option 55) or not: firmware asks for
  * less than it uses.
  */
-export function addSettings(options: Map<number, Uint8Array>, machine: Machine, syslogIp: Ip4 | undefined): void {
+export function addSettings(
+  options: Map<number, Uint8Array>,
+  machine: Machine,
+  syslogIp: Ip4 | undefined,
+): void {
   const { ip, netmask, gateway, domainName } = machine
   setOption(options, dhcpOption.subnetMask, netmask)
   setOption(options, dhcpOption.routers, gateway && [gateway])
@@ -32,7 +36,11 @@ export function addSettings(options: Map<number, Uint8Array>, machine: Machine, 
   setOption(options, dhcpOption.broadcast, ip && contiguous ? broadcastOf(ip, netmask) : undefined)
   setOption(options, dhcpOption.timeServers, machine.timeServers)
   setOption(options, dhcpOption.logServers, syslogIp && [syslogIp])
-  setOption(options, dhcpOption.domainSearch, domainName && isDomainName(domainName) ? [domainName] : undefined)
+  setOption(
+    options,
+    dhcpOption.domainSearch,
+    domainName && isDomainName(domainName) ? [domainName] : undefined,
+  )
   setOption(options, dhcpOption.classlessRoutes, routesOf(machine))
 }
 

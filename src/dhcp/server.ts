@@ -83,14 +83,22 @@ type Answer = (bytes: Uint8Array, from: RemoteInfo, channel: Channel) => void
 function serve(channel: Channel, answer: Answer, end: (error: Error) => void): void {
   for (const socket of [channel.any, channel.own]) {
     socket.on('message', (bytes, from) => answer(bytes, from, channel))
-    socket.on('error', (cause) => end(new AppError('Unavailable', `DHCP socket failed: ${cause.message}`, { cause })))
+    socket.on('error', (cause) =>
+      end(new AppError('Unavailable', `DHCP socket failed: ${cause.message}`, { cause })),
+    )
   }
 }
 
 function answerer(deps: DhcpDeps): Answer {
   const { log, clock, record } = deps
   const { serverIp, httpPort, syslogIp, netboot = true } = deps
-  const context: DhcpContext = { serverIp, httpPort, syslogIp, netboot, scriptUrl: (machine) => deps.scriptUrl(machine) }
+  const context: DhcpContext = {
+    serverIp,
+    httpPort,
+    syslogIp,
+    netboot,
+    scriptUrl: (machine) => deps.scriptUrl(machine),
+  }
   const strangers = createLimiter({ everyMs: 600_000, perMinute: 30, maxKeys: 4096 })
   const faults = createLimiter({ everyMs: 10_000, perMinute: 30, maxKeys: 256 })
 
@@ -106,7 +114,10 @@ function answerer(deps: DhcpDeps): Answer {
   }
 
   const send = (query: Query, reply: Exclude<Reply, { kind: 'silent' }>, channel: Channel) => {
-    const { bytes, leftOut } = encode(reply.packet, getOption(query.packet.options, dhcpOption.maxMessageSize))
+    const { bytes, leftOut } = encode(
+      reply.packet,
+      getOption(query.packet.options, dhcpOption.maxMessageSize),
+    )
     if (leftOut.length > 0) log.debug({ mac: query.mac, leftOut }, 'dhcp options do not fit')
     const { ip, role } = reply.to
     const port = role === 'relay' ? channel.port : channel.port + 1
@@ -132,7 +143,8 @@ function answerer(deps: DhcpDeps): Answer {
     try {
       answer(bytes, from, channel)
     } catch (error) {
-      if (faults.allow(messageOf(error), clock.now())) log.error({ error: messageOf(error) }, 'a dhcp packet failed')
+      if (faults.allow(messageOf(error), clock.now()))
+        log.error({ error: messageOf(error) }, 'a dhcp packet failed')
     }
   }
 }

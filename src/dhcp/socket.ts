@@ -45,14 +45,21 @@ export function openChannel(ownIp: Ip4, port: number, device: string | undefined
   }
 }
 
+/** octets; a rack that is switched on at once fits in. The kernel may grant less. */
+const receiveBuffer = 1 << 20
+
 /** Addresses are always numeric: no resolver on the way. */
-const numeric = (host: string, _options: unknown, found: (error: null, address: string, family: number) => void) =>
-  found(null, host, 4)
+const numeric = (
+  host: string,
+  _options: unknown,
+  found: (error: null, address: string, family: number) => void,
+) => found(null, host, 4)
 
 function adopt(fd: number): dgram.Socket {
   const socket = dgram.createSocket({ type: 'udp4', lookup: numeric as never })
   socket.bind({ fd })
   socket.setBroadcast(true)
+  socket.setRecvBufferSize(receiveBuffer)
   return socket
 }
 
@@ -97,7 +104,8 @@ function socketAddress(ip: Ip4, port: number): Buffer {
   return bytes
 }
 
-const describe = ({ ip, port, device }: Binding): string => `${ip}:${port}${device ? ` at interface ${device}` : ''}`
+const describe = ({ ip, port, device }: Binding): string =>
+  `${ip}:${port}${device ? ` at interface ${device}` : ''}`
 
 function errorName(errno: number): string {
   const [name] = Object.entries(koffi.os.errno).find(([, value]) => value === errno) ?? [`error ${errno}`]

@@ -1,5 +1,6 @@
 import type { Facts, Stage } from '../timeline/stage.ts'
 import { publicFile } from './boot.ts'
+import { dhcpOption, getOption } from './options/table.ts'
 import { unsetIp } from './packet.ts'
 import type { Query } from './query.ts'
 import type { Reply } from './decide.ts'
@@ -12,7 +13,7 @@ export type Trace = { stage: Stage; facts: Facts }
  */
 export function tracesOf(query: Query, reply: Reply): Trace[] {
   const asked = askedStage(query)
-  const answered = { stage: answerStage(reply), facts: answerFacts(reply) }
+  const answered = { stage: answerStage(reply), facts: answerFacts(query, reply) }
   return asked ? [{ stage: asked, facts: askedFacts(query) }, answered] : [answered]
 }
 
@@ -22,7 +23,10 @@ function askedStage({ type }: Query): Stage | undefined {
 }
 
 function askedFacts({ type, client, packet }: Query): Facts {
+  const requested = getOption(packet.options, dhcpOption.requestedIp)
+  const ip = requested ?? (packet.ciaddr === unsetIp ? undefined : packet.ciaddr)
   return {
+    ...(ip && type !== 'discover' && { ip }),
     client: client.stage,
     ...(client.archs.length > 0 && { arch: client.archs.join(',').slice(0, 40) }),
     ...(packet.giaddr !== unsetIp && { relay: packet.giaddr }),
@@ -36,9 +40,9 @@ function answerStage({ kind }: Reply): Stage {
   return kind === 'nak' ? 'dhcp-nak' : 'dhcp-silent'
 }
 
-function answerFacts(reply: Reply): Facts {
-  if (reply.kind === 'silent') return { why: reply.why }
-  if (reply.kind === 'nak') return { why: reply.why, wanted: reply.wanted }
+function answerFacts({ type }: Query, reply: Reply): Facts {
+  if (reply.kind === 'silent') return { type, why: reply.why }
+  if (reply.kind === 'nak') return { ip: reply.wanted, why: reply.why }
   const { ip, boot } = reply
   const address = ip ? { ip } : {}
   if (boot.kind !== 'none') return { ...address, file: publicFile(boot.file) }

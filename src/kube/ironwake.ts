@@ -4,6 +4,7 @@ import { machinesOf } from '../model/machine.ts'
 import type { Machine } from '../model/machine.ts'
 import { parseMac } from '../model/mac.ts'
 import type { Mac } from '../model/mac.ts'
+import type { Workflow } from '../model/workflow.ts'
 import type { Store } from '../store/store.ts'
 import type { TimelineEntry } from '../timeline/stage.ts'
 import type { KubeApp } from './app.ts'
@@ -26,17 +27,15 @@ export type TimelineSource = {
   subscribe(mac: Mac | undefined, listener: (mac: Mac, entry: TimelineEntry) => void): () => void
 }
 
-export type LogQuery = { namespace: string; name: string; action?: string; since?: string }
-
 export type IronwakeDeps = {
   store: Pick<Store, 'get' | 'list'>
   importCsv(text: string, options: { namespace: string; dryRun: boolean }): Promise<ImportReport>
   timeline: TimelineSource
   lookup: { machineByMac(mac: Mac): Machine | undefined }
-  /** what the actions of a Workflow wrote; without it the route does not exist */
-  workflowLogs?(query: LogQuery): Promise<unknown>
-  /** bytes and percent of the actions of a Workflow; without it the route does not exist */
-  workflowProgress?(query: { namespace: string; name: string }): Promise<unknown>
+  /** what an action printed, from line `since` on; without it the route does not exist */
+  workflowLogs?(uid: string, actionId: string, since?: number): Promise<object>
+  /** how far the actions of a Workflow have come; without it the route does not exist */
+  workflowProgress?(uid: string): Promise<readonly { actionId: string }[]>
   shutdown: AbortSignal
 }
 
@@ -49,31 +48,56 @@ const followMs = 3_600_000
 export function ironwakeRoutes(app: KubeApp, deps: IronwakeDeps): void {
   importRoute(app, deps)
   timelineRoute(app, deps)
-  const { workflowLogs, workflowProgress } = deps
-  const workflow = '/ironwake/v1/workflows/:namespace/:name'
-  type Place = { namespace: string; name: string }
+  workflowRoutes(app, deps)
+}
+
+type Place = { namespace: string; name: string }
+
+function workflowRoutes(app: KubeApp, { store, workflowLogs, workflowProgress }: IronwakeDeps): void {
+  const url = '/ironwake/v1/workflows/:namespace/:name'
   if (workflowLogs)
-    app.get(`${workflow}/logs`, async (request) => {
+    app.get(`${url}/logs`, async (request) => {
       const query = request.query as Query
-      const [action, since] = [parameter(query, 'action'), parameter(query, 'since')]
-      const place = request.params as Place
-      await requireWorkflow(deps.store, place)
-      return workflowLogs({ ...place, ...(action ? { action } : {}), ...(since ? { since } : {}) })
+      const { workflow, actions } = await workflowAt(store, request.params as Place)
+      const wanted = parameter(query, 'action')
+      const since = lineNumber(parameter(query, 'since'))
+      const chosen = actions.filter(({ id, name }) => wanted === undefined || wanted === id || wanted === name)
+      if (wanted !== undefined && chosen.length === 0)
+        throw new AppError('NotFound', `workflow ${workflow.metadata.name} has no action "${wanted}"`)
+      const read = async ({ id, name }: Named) => ({
+        id,
+        name,
+        ...(await workflowLogs(workflow.metadata.uid, id, since)),
+      })
+      return { actions: await Promise.all(chosen.map(read)) }
     })
   if (workflowProgress)
-    app.get(`${workflow}/progress`, async (request) => {
-      const place = request.params as Place
-      await requireWorkflow(deps.store, place)
-      return workflowProgress(place)
+    app.get(`${url}/progress`, async (request) => {
+      const { workflow, actions } = await workflowAt(store, request.params as Place)
+      const known = await workflowProgress(workflow.metadata.uid)
+      const found = actions.flatMap(({ id, name }) => {
+        const progress = known.find(({ actionId }) => actionId === id)
+        return progress ? [{ name, ...progress }] : []
+      })
+      return { actions: found }
     })
 }
 
-async function requireWorkflow(
+type Named = { id: string; name: string }
+
+async function workflowAt(
   store: Pick<Store, 'get'>,
-  { namespace, name }: { namespace: string; name: string },
-): Promise<void> {
-  if (await store.get({ kind: 'Workflow', namespace, name })) return
-  throw new AppError('NotFound', `workflow ${namespace}/${name} not found`)
+  { namespace, name }: Place,
+): Promise<{ workflow: Workflow; actions: Named[] }> {
+  const workflow = (await store.get({ kind: 'Workflow', namespace, name })) as Workflow | undefined
+  if (!workflow) throw new AppError('NotFound', `workflow ${namespace}/${name} not found`)
+  return { workflow, actions: (workflow.status?.tasks ?? []).flatMap((task) => task.actions) }
+}
+
+function lineNumber(text: string | undefined): number {
+  if (text === undefined) return 0
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new AppError('BadRequest', `since: "${text}" is not the number of a line`)
 }
 
 function importRoute(app: KubeApp, deps: IronwakeDeps): void {

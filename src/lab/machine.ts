@@ -95,7 +95,7 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
       if (child) throw new AppError('FailedPrecondition', `machine ${name} is already on`)
       lines.length = 0
       const [program, args] = network.inside(['qemu-system-x86_64', ...argv])
-      const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
       child = started
       const log = createWriteStream(logPath, { flags: 'a' })
       const emit = (line: SerialLine) => {

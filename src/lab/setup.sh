@@ -143,8 +143,8 @@ lab_parts() {
   local node_version arch os ipxe image
   node_version=$(node -v)
   arch=$(uname -m)
-  os=$(hash_of os src/agent src/model proto package-lock.json -- "$node_version" "$arch")
-  ipxe=$(hash_of os/ipxe.sh)
+  os=$(hash_of os src/agent src/model proto package.json package-lock.json -- "$node_version" "$arch")
+  ipxe=$(hash_of os/ipxe.sh os/apt.sh)
   image=$(hash_of src/lab/image -- "${IRONWAKE_DEBIAN_MIRROR:-}")
   cached os "$os" bash os/build.sh
   cached ipxe "$ipxe" bash os/ipxe.sh

@@ -1,14 +1,11 @@
 /** Levels of nesting that a stored document may have: recursion over it stays far from the stack's end. */
 export const maxDepth = 200
 
-/** @param value anything JSON can hold; walked without recursion, so its depth may be hostile */
+/** Whether containers in `value` nest deeper than `limit`; it looks no deeper, so `value` may be hostile. */
 export function nestsDeeperThan(value: unknown, limit: number): boolean {
-  let level: unknown[] = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > limit) return true
-    level = level.flatMap((item) => (isContainer(item) ? Object.values(item).filter(isContainer) : []))
-  }
-  return false
+  if (!isContainer(value)) return false
+  if (limit === 0) return true
+  return Object.values(value).some((item) => nestsDeeperThan(item, limit - 1))
 }
 
 /** Whether two parsed JSON documents say the same; the order of keys does not matter. */

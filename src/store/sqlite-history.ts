@@ -13,12 +13,11 @@ export type HistoryLimits = {
   historyBytes: number
 }
 
-/** A write as it goes into the history: JSON texts without resourceVersion. */
-export type Entry = {
-  type: Write['type']
-  json: string
-  previous: { json: string; version: number } | undefined
-}
+/** One state of an object: its text as stored, without resourceVersion, and what it means. */
+export type Stored = { json: string; version: number; object: KubeObject }
+
+/** A write as it goes into the history, which keeps the objects: nobody else may have them. */
+export type Entry = { type: Write['type']; json: string; object: KubeObject; previous: Stored | undefined }
 
 /** The object that a stored text and its version column mean. */
 export function decode(json: string, version: number): KubeObject {
@@ -59,7 +58,7 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
 
   let saved = extentOf(db)
   let now: Extent = { ...saved }
-  let pending: Row[] = []
+  let pending: Write[] = []
 
   function dropUpTo(version: number) {
     now.bytes -= sizeUpTo.get(version) ?? 0
@@ -70,14 +69,14 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
   return {
     newest: () => saved.newest,
     floor: () => saved.floor,
-    page: (since) => after.all(since).map(toChange),
-    append({ type, json, previous }) {
+    page: (since) => after.all(since).map(readRow),
+    append({ type, json, object, previous }) {
       const version = ++now.newest
       const size = json.length + (previous?.json.length ?? 0)
-      const [previousVersion, previousJson] = [previous?.version ?? null, previous?.json ?? null]
-      insert.run(version, type, size, previousVersion, json, previousJson)
+      insert.run(version, type, size, previous?.version ?? null, json, previous?.json ?? null)
       now.bytes += size
-      pending.push({ version, type, json, previousVersion, previousJson })
+      object.metadata.resourceVersion = String(version)
+      pending.push(toChange(type, version, object, previous?.object))
       return version
     },
     prune() {
@@ -89,7 +88,7 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
       }
     },
     commit() {
-      const changes = pending.map(toChange)
+      const changes = deepFreeze(pending)
       pending = []
       saved = { ...now }
       return changes
@@ -107,12 +106,18 @@ function extentOf(db: Database): Extent {
   return { newest: found?.newest ?? 0, floor: (found?.oldest ?? 1) - 1, bytes: found?.bytes ?? 0 }
 }
 
-function toChange({ version, type, json, previousVersion, previousJson }: Row): Write {
-  const object = deepFreeze(decode(json, version))
-  const previous =
-    previousJson === null || previousVersion === null
-      ? undefined
-      : deepFreeze(decode(previousJson, previousVersion))
+function readRow({ version, type, json, previousVersion, previousJson }: Row): Write {
+  const hasPrevious = previousJson !== null && previousVersion !== null
+  const previous = hasPrevious ? decode(previousJson, previousVersion) : undefined
+  return deepFreeze(toChange(type, version, decode(json, version), previous))
+}
+
+function toChange(
+  type: Write['type'],
+  version: number,
+  object: KubeObject,
+  previous: KubeObject | undefined,
+): Write {
   if (type === 'put') return { type, version, object, previous }
   return { type, version, object, previous: previous ?? object }
 }

@@ -22,7 +22,7 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
 
   function create(key: Key, json: string): KubeObject {
     if (rows.find(key)) throw alreadyExists(key)
-    const version = events.append({ type: 'put', json, previous: undefined })
+    const version = events.append({ type: 'put', json, object: JSON.parse(json), previous: undefined })
     rows.insert(key, version, json)
     return decode(json, version)
   }
@@ -31,9 +31,12 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
     const stored = rows.find(key)
     if (!stored) throw notFound(key)
     if (String(stored.version) !== expected) throw conflict(key)
-    const same = stored.json === json || sameJson(JSON.parse(stored.json), JSON.parse(json))
-    if (same) return decode(stored.json, stored.version)
-    const version = events.append({ type: 'put', json, previous: stored })
+    if (stored.json === json) return decode(json, stored.version)
+    const [before, object]: [KubeObject, KubeObject] = [JSON.parse(stored.json), JSON.parse(json)]
+    if (sameJson(before, object)) return decode(stored.json, stored.version)
+    before.metadata.resourceVersion = String(stored.version)
+    const previous = { ...stored, object: before }
+    const version = events.append({ type: 'put', json, object, previous })
     rows.replace(key, version, json)
     return decode(json, version)
   }
@@ -41,10 +44,12 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
   function remove(key: Key, expected: string | undefined): KubeObject {
     const stored = rows.find(key)
     if (!stored) throw notFound(key)
-    if (expected !== undefined && String(stored.version) !== expected) throw conflict(key)
-    const version = events.append({ type: 'delete', json: stored.json, previous: stored })
+    const { json, version } = stored
+    if (expected !== undefined && String(version) !== expected) throw conflict(key)
+    const previous = { ...stored, object: decode(json, version) }
+    const deletion = events.append({ type: 'delete', json, object: JSON.parse(json), previous })
     rows.remove(key)
-    return decode(stored.json, version)
+    return decode(json, deletion)
   }
 
   return {

@@ -27,7 +27,7 @@ export type SqliteDeps = { clock: Pick<Clock, 'now'> } & Partial<HistoryLimits>
 const defaultLimits: HistoryLimits = { historyEvents: 10_000, historyBytes: 256 * 1024 * 1024 }
 
 /** How long to wait for another process to let go of the file. */
-const busyMs = 2000
+const busyMs = 500
 
 /**
  * Opens or makes the database (SQLite, WAL, flushed on every commit). The file is readable by its owner only: it holds

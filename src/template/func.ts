@@ -20,28 +20,38 @@ export type Func = {
   params: readonly ArgType[]
   rest: ArgType | undefined
   /** @throws TemplateError */
-  call: (args: readonly ArgOf[ArgType][]) => Value
+  call: (args: readonly ArgOf[ArgType][], spend: Spend) => Value
 }
+
+/** Pays for work beyond the length of the arguments; throws when the template has used up its steps. */
+export type Spend = (steps: number) => void
 
 export type FuncTable = Readonly<Record<string, Func>>
 
 /** A function of fixed parameters. */
-export function fn<const P extends readonly ArgType[]>(params: P, call: (...args: Args<P>) => Value): Func {
-  return { params, rest: undefined, call: (args) => call(...(args as Args<P>)) }
+export function fn<const P extends readonly ArgType[]>(
+  params: P,
+  call: (...args: [...Args<P>, Spend]) => Value,
+): Func {
+  return {
+    params,
+    rest: undefined,
+    call: (args, spend) => call(...([...args, spend] as unknown as [...Args<P>, Spend])),
+  }
 }
 
 /** A function that takes any number of arguments of type `rest` after `params`; they arrive as one list. */
 export function fnRest<const P extends readonly ArgType[], R extends ArgType>(
   params: P,
   rest: R,
-  call: (...args: [...Args<P>, ArgOf[R][]]) => Value,
+  call: (...args: [...Args<P>, ArgOf[R][], Spend]) => Value,
 ): Func {
   return {
     params,
     rest,
-    call: (args) => {
-      const fixed = args.slice(0, params.length)
-      return call(...([...fixed, args.slice(params.length)] as unknown as [...Args<P>, ArgOf[R][]]))
+    call: (args, spend) => {
+      const all = [...args.slice(0, params.length), args.slice(params.length), spend]
+      return call(...(all as unknown as [...Args<P>, ArgOf[R][], Spend]))
     },
   }
 }
@@ -50,13 +60,16 @@ export function fnRest<const P extends readonly ArgType[], R extends ArgType>(
  * Calls `func` after checking the number and types of its arguments, as Go does.
  * @throws TemplateError
  */
-export function callFunc(func: Func, args: readonly Value[]): Value {
+export function callFunc(func: Func, args: readonly Value[], spend: Spend): Value {
   const { params, rest } = func
   if (args.length < params.length || (rest === undefined && args.length > params.length)) {
     const want = rest === undefined ? String(params.length) : `at least ${params.length}`
     throw new TemplateError(`wrong number of args: want ${want} got ${args.length}`)
   }
-  return func.call(args.map((arg, i) => checked(arg, params[i] ?? rest ?? 'any')))
+  return func.call(
+    args.map((arg, i) => checked(arg, params[i] ?? rest ?? 'any')),
+    spend,
+  )
 }
 
 function checked(value: Value, type: ArgType): ArgOf[ArgType] {

@@ -54,7 +54,9 @@ export function lex(source: string): Token[] {
     pushText(tokens, source, at, until, trimNext, trimThis)
     if (open < 0) break
     const start = open + (trimThis ? 4 : 2)
-    const done = source.startsWith('/*', start) ? skipComment(source, start) : lexAction(tokens, source, open, start)
+    const done = source.startsWith('/*', start)
+      ? skipComment(source, start)
+      : lexAction(tokens, source, open, start)
     at = done.at
     trimNext = done.trim
   }
@@ -64,7 +66,14 @@ export function lex(source: string): Token[] {
 
 type Done = { at: number; trim: boolean }
 
-function pushText(tokens: Token[], source: string, at: number, end: number, trimStart: boolean, trimEnd: boolean) {
+function pushText(
+  tokens: Token[],
+  source: string,
+  at: number,
+  end: number,
+  trimStart: boolean,
+  trimEnd: boolean,
+) {
   let text = source.slice(at, end)
   if (trimStart) text = text.replace(/^[ \t\r\n]+/, '')
   if (trimEnd) text = text.replace(/[ \t\r\n]+$/, '')
@@ -96,11 +105,13 @@ function lexAction(tokens: Token[], source: string, open: number, start: number)
     const closing = closingAt(source, after) ?? (spaced ? closingAt(source, after - 1) : undefined)
     if (closing) {
       const left = parens.at(-1)
-      if (left !== undefined) throw new TemplateFault({ at: left, end: closing.at }, 'parenthesis is not closed')
+      if (left !== undefined)
+        throw new TemplateFault({ at: left, end: closing.at }, 'parenthesis is not closed')
       tokens.push({ type: 'close', text: '}}', at: after, end: closing.at, spaced })
       return closing
     }
-    if (after >= source.length) throw new TemplateFault({ at: open, end: source.length }, 'action is not closed')
+    if (after >= source.length)
+      throw new TemplateFault({ at: open, end: source.length }, 'action is not closed')
     const token = { ...lexToken(source, after), spaced }
     if (token.type === 'left') parens.push(token.at)
     if (token.type === 'right' && parens.pop() === undefined) {
@@ -120,7 +131,8 @@ function lexToken(source: string, at: number): Omit<Token, 'spaced'> {
   const plain = single[char]
   if (plain) return token(plain, at + 1)
   if (char === '"' || char === "'" || char === '`') return lexQuoted(source, at, char)
-  if (/[0-9+-]/.test(char) || (char === '.' && /[0-9]/.test(source[at + 1] ?? ''))) return lexNumber(source, at)
+  if (/[0-9+-]/.test(char) || (char === '.' && /[0-9]/.test(source[at + 1] ?? '')))
+    return lexNumber(source, at)
   if (char === '.' || char === '$') return lexName(source, at, at + 1, char === '.' ? 'field' : 'variable')
   const end = matchEnd(word, source, at)
   if (end !== undefined) return lexName(source, at, at, 'word')
@@ -131,7 +143,10 @@ function lexName(source: string, at: number, nameAt: number, type: TokenType): O
   const end = matchEnd(word, source, nameAt) ?? nameAt
   const next = source.charAt(end)
   if (!terminators.has(next) && !source.startsWith('}}', end)) {
-    throw new TemplateFault({ at, end: end + 1 }, `bad character ${JSON.stringify(next)} after ${source.slice(at, end)}`)
+    throw new TemplateFault(
+      { at, end: end + 1 },
+      `bad character ${JSON.stringify(next)} after ${source.slice(at, end)}`,
+    )
   }
   return { type: type === 'field' && end === nameAt ? 'dot' : type, text: source.slice(at, end), at, end }
 }
@@ -148,7 +163,8 @@ function lexNumber(source: string, at: number): Omit<Token, 'spaced'> {
 
 function lexQuoted(source: string, at: number, quote: keyof typeof quoted): Omit<Token, 'spaced'> {
   const end = matchEnd(quoted[quote], source, at)
-  if (end === undefined) throw new TemplateFault({ at, end: source.length }, `${quotedTypes[quote]} literal is not closed`)
+  if (end === undefined)
+    throw new TemplateFault({ at, end: source.length }, `${quotedTypes[quote]} literal is not closed`)
   return { type: quotedTypes[quote], text: source.slice(at, end), at, end }
 }
 

@@ -19,7 +19,8 @@ export function numberValue(text: string): bigint | number {
 function integerValue(text: string, negative: boolean, digits: string): bigint {
   const plain = digits.replaceAll('_', '')
   const octal = /^0[0-9]+$/.test(plain)
-  if (octal && /[89]/.test(plain)) throw new TemplateError(`bad number ${JSON.stringify(text)}: a leading 0 is octal`)
+  if (octal && /[89]/.test(plain))
+    throw new TemplateError(`bad number ${JSON.stringify(text)}: a leading 0 is octal`)
   const size = BigInt(octal ? `0o${plain}` : plain)
   const value = negative ? -size : size
   if (value < minInt64 || value > maxInt64) throw new TemplateError(`integer ${text} overflows 64 bits`)
@@ -38,7 +39,8 @@ const simple: Readonly<Record<string, string>> = {
   "'": "'",
   '"': '"',
 }
-const escape = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|([abfnrtv\\'"]))|\\|[^\\]+/g
+const escape =
+  /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|([abfnrtv\\'"]))|\\|[^\\]+/g
 
 /**
  * The value of a Go string literal in double quotes; `\x` and octal escapes are bytes of UTF-8.
@@ -81,10 +83,16 @@ function unescape(inner: string, quote: string): string {
   return out
 }
 
-function escapeText(piece: string, point: string | undefined, letter: string | undefined, quote: string): string {
+function escapeText(
+  piece: string,
+  point: string | undefined,
+  letter: string | undefined,
+  quote: string,
+): string {
   if (!piece.startsWith('\\')) return piece
   const code = point === undefined ? undefined : Number.parseInt(point, 16)
-  if (code !== undefined && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff)) return String.fromCodePoint(code)
+  if (code !== undefined && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff))
+    return String.fromCodePoint(code)
   const otherQuote = quote === '"' ? "'" : '"'
   if (letter !== undefined && letter !== otherQuote) return simple[letter] ?? ''
   throw new TemplateError(`bad escape ${JSON.stringify(piece)} in literal`)

@@ -5,7 +5,18 @@ import { maxNesting } from './limits.ts'
 import { charValue, numberValue, stringValue } from './literal.ts'
 import type { TokenReader } from './token-reader.ts'
 
-const blockWords = new Set(['block', 'break', 'continue', 'define', 'else', 'end', 'if', 'range', 'template', 'with'])
+const blockWords = new Set([
+  'block',
+  'break',
+  'continue',
+  'define',
+  'else',
+  'end',
+  'if',
+  'range',
+  'template',
+  'with',
+])
 
 /**
  * Parses `[$a[, $b] (:= or =)] command | command …`; the closing delimiter stays unread.
@@ -45,7 +56,10 @@ function parseCommands(tokens: TokenReader, context: string): Command[] {
   for (;;) {
     const command = parseCommand(tokens, context)
     const first = command.args[0]
-    if (commands.length > 0 && (first?.type === 'constant' || first?.type === 'dot' || first?.type === 'nil')) {
+    if (
+      commands.length > 0 &&
+      (first?.type === 'constant' || first?.type === 'dot' || first?.type === 'nil')
+    ) {
       throw new TemplateFault(command, `a value cannot be stage ${commands.length + 1} of a pipeline`)
     }
     commands.push(command)
@@ -60,7 +74,8 @@ function parseCommand(tokens: TokenReader, context: string): Command {
   for (;;) {
     const token = tokens.peek()
     if (token.type === 'close' || token.type === 'right' || token.type === 'pipe') break
-    if (args.length > 0 && !token.spaced) throw new TemplateFault(token, `unexpected ${describe(token)} in ${context}`)
+    if (args.length > 0 && !token.spaced)
+      throw new TemplateFault(token, `unexpected ${describe(token)} in ${context}`)
     args.push(parseOperand(tokens, context))
   }
   const first = args[0]
@@ -105,7 +120,8 @@ function parseTerm(tokens: TokenReader, context: string): Expr {
     case 'raw':
       return { type: 'constant', value: token.text.slice(1, -1).replaceAll('\r', ''), ...span }
     case 'variable':
-      if (!tokens.variables.includes(token.text)) throw new TemplateFault(token, `undefined variable ${token.text}`)
+      if (!tokens.variables.includes(token.text))
+        throw new TemplateFault(token, `undefined variable ${token.text}`)
       return { type: 'variable', name: token.text, fields: [], ...span }
     case 'word':
       return parseWord(tokens, token)
@@ -122,13 +138,16 @@ function parseWord(tokens: TokenReader, token: Token): Expr {
   if (token.text === 'true' || token.text === 'false') {
     return { type: 'constant', value: token.text === 'true', ...span }
   }
-  if (blockWords.has(token.text)) throw new TemplateFault(token, `unexpected {{${token.text}}} inside an action`)
-  if (!tokens.hasFunction(token.text)) throw new TemplateFault(token, `function ${JSON.stringify(token.text)} not defined`)
+  if (blockWords.has(token.text))
+    throw new TemplateFault(token, `unexpected {{${token.text}}} inside an action`)
+  if (!tokens.hasFunction(token.text))
+    throw new TemplateFault(token, `function ${JSON.stringify(token.text)} not defined`)
   return { type: 'function', name: token.text, ...span }
 }
 
 function parseParens(tokens: TokenReader, left: Token): Expr {
-  if (++tokens.depth > maxNesting) throw new TemplateFault(left, `parentheses are nested deeper than ${maxNesting}`)
+  if (++tokens.depth > maxNesting)
+    throw new TemplateFault(left, `parentheses are nested deeper than ${maxNesting}`)
   const pipe = parsePipe(tokens, 'parenthesized pipeline')
   const right = tokens.expect('right', 'parenthesized pipeline')
   tokens.depth--

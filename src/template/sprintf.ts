@@ -17,19 +17,20 @@ type Spec = {
   verb: string
 }
 
-const directive = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([^]?)/gu
+const directive = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?(?:\[(\d+)\])?([^]?)/gu
 /** Widths and precisions beyond this are faults of the template. */
 const maxWidth = 10_000
 
 /**
  * Go's fmt.Sprintf for the verbs %v %d %s %q %x %X %t %f %F %e %E %g %G %b %o %c %U %T %%, with flags `-+# 0`, width,
- * precision and `*`; mistakes are written into the text as Go does: `%!d(string=x)`, `%!d(MISSING)`, `%!(EXTRA int=1)`.
+ * precision, `*` and `[1]`; mistakes are written into the text as Go does: `%!d(string=x)`, `%!d(MISSING)`, `%!(EXTRA int=1)`.
  * @throws TemplateError when the text or a width is too long
  */
 export function sprintf(format: string, args: readonly Value[]): string {
   const out = new TextBuilder()
   let used = 0
   let at = 0
+  let reordered = false
   const star = (text: string | undefined): number | undefined => {
     if (text !== '*') return text === undefined ? undefined : checkedWidth(Number(text))
     const value = args[used++]
@@ -38,14 +39,18 @@ export function sprintf(format: string, args: readonly Value[]): string {
   for (const match of format.matchAll(directive)) {
     out.add(format.slice(at, match.index))
     at = match.index + match[0].length
+    if (match[4] !== undefined) {
+      used = Number(match[4]) - 1
+      reordered = true
+    }
     const spec = specOf(match, star(match[2]), star(match[3]))
     if (spec.verb === '%') out.add('%')
     else if (spec.verb === '') out.add('%!(NOVERB)')
-    else if (used >= args.length) out.add(`%!${spec.verb}(MISSING)`)
+    else if (used < 0 || used >= args.length) out.add(`%!${spec.verb}(${reordered ? 'BADINDEX' : 'MISSING'})`)
     else out.add(formatOne(spec, args[used++] ?? null))
   }
   out.add(format.slice(at))
-  if (used < args.length) out.add(`%!(EXTRA ${args.slice(used).map(typed).join(', ')})`)
+  if (!reordered && used < args.length) out.add(`%!(EXTRA ${args.slice(used).map(typed).join(', ')})`)
   return out.text()
 }
 
@@ -59,13 +64,14 @@ function specOf(match: RegExpMatchArray, width: number | undefined, precision: n
     space: flags.includes(' '),
     zero: flags.includes('0') && !flags.includes('-'),
     width: width === undefined ? undefined : Math.abs(width),
-    precision: precision ?? (point && match[4] !== '' ? 0 : undefined),
-    verb: match[4] ?? '',
+    precision: precision ?? (point && match[5] !== '' ? 0 : undefined),
+    verb: match[5] ?? '',
   }
 }
 
 function checkedWidth(width: number): number {
-  if (Math.abs(width) > maxWidth) throw new TemplateError(`width ${width} in a format, expected at most ${maxWidth}`)
+  if (Math.abs(width) > maxWidth)
+    throw new TemplateError(`width ${width} in a format, expected at most ${maxWidth}`)
   return width
 }
 
@@ -96,7 +102,8 @@ function formatScalar(spec: Spec, value: Scalar): string {
 function formatPlain(spec: Spec, value: Scalar): string {
   if (typeof value === 'bigint') return verbText({ ...spec, verb: 'd' }, value) ?? ''
   if (typeof value === 'number') return verbText({ ...spec, verb: 'g' }, value) ?? ''
-  if (typeof value === 'string') return spec.sharp ? pad(spec, quoteText(value)) : stringVerb({ ...spec, verb: 's' }, value) ?? ''
+  if (typeof value === 'string')
+    return spec.sharp ? pad(spec, quoteText(value)) : (stringVerb({ ...spec, verb: 's' }, value) ?? '')
   return pad(spec, scalarText(value))
 }
 
@@ -111,7 +118,8 @@ function verbText(spec: Spec, value: Scalar): string | undefined {
 function stringVerb(spec: Spec, value: string): string | undefined {
   const cut = spec.precision === undefined ? value : Array.from(value).slice(0, spec.precision).join('')
   if (spec.verb === 's') return pad(spec, cut)
-  if (spec.verb === 'q') return pad(spec, spec.sharp && !/[`\p{C}]/u.test(cut) ? `\`${cut}\`` : quoteText(cut))
+  if (spec.verb === 'q')
+    return pad(spec, spec.sharp && !/[`\p{C}]/u.test(cut) ? `\`${cut}\`` : quoteText(cut))
   if (spec.verb !== 'x' && spec.verb !== 'X') return undefined
   checkTextLength(cut.length * 6)
   const hex = Array.from(bytesOf(cut), (byte) => byte.toString(16).padStart(2, '0'))

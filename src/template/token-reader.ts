@@ -31,7 +31,8 @@ export class TokenReader {
   /** @throws TemplateFault when the next token is of another type */
   expect(type: TokenType, context: string): Token {
     const token = this.next()
-    if (token.type !== type) throw new TemplateFault(token, `unexpected ${JSON.stringify(token.text)} in ${context}`)
+    if (token.type !== type)
+      throw new TemplateFault(token, `unexpected ${JSON.stringify(token.text)} in ${context}`)
     return token
   }
 

@@ -30,7 +30,8 @@ export function toValue(data: unknown, floats = false, depth = 0): Value {
   if (typeof data === 'string' || typeof data === 'boolean' || typeof data === 'bigint') return data
   if (data instanceof GoStruct) return data
   if (Array.isArray(data)) return data.map((item) => toValue(item, floats, depth + 1))
-  if (typeof data !== 'object') throw new TemplateError(`data of type ${typeof data} has no value in a template`)
+  if (typeof data !== 'object')
+    throw new TemplateError(`data of type ${typeof data} has no value in a template`)
   const entries = data instanceof Map ? data.entries() : Object.entries(data)
   return new Map(Array.from(entries, ([key, item]) => [String(key), toValue(item, floats, depth + 1)]))
 }

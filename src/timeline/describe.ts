@@ -14,6 +14,16 @@ const archNames: Readonly<Record<string, string>> = {
   19: 'UEFI HTTP ARM64',
 }
 
+const outcomes: Readonly<Record<string, string>> = {
+  SUCCESS: 'succeeded',
+  FAILED: 'failed',
+  TIMEOUT: 'ran out of time',
+}
+
+/** Keys come from the network: only the table's own count. */
+const entryOf = (table: Readonly<Record<string, string>>, key: string) =>
+  Object.hasOwn(table, key) ? table[key] : undefined
+
 /** What one fact adds to the sentence; empty when it is not known. */
 type Say = (facts: Facts) => string
 
@@ -24,10 +34,13 @@ const word =
     known(facts, name) && `${before}${known(facts, name)}${after}`
 const why = word('why', ': ')
 const firmware: Say = (facts) => {
-  const arch = known(facts, 'arch')
-  return arch && `, ${archNames[arch] ?? arch}`
+  const archs = known(facts, 'arch').split(',')
+  const named = archs.map((arch) => entryOf(archNames, arch)).find((name) => name !== undefined)
+  return archs[0] ? `, ${named ?? archs[0]}` : ''
 }
-const client: Say = (facts) => known(facts, 'client') && `, ${known(facts, 'client')}`
+const client = word('client', ', ')
+const duration: Say = ({ ms }) => (typeof ms === 'number' && ms >= 1000 ? ` after ${readableTime(ms)}` : '')
+const file: Say = (facts) => word('file', ', boot file ')(facts) + word('noFile', ', no boot file: ')(facts)
 const size: Say = (facts) => {
   const bytes = facts['bytes']
   return typeof bytes === 'number' ? ` (${readableBytes(bytes)})` : ''
@@ -35,25 +48,20 @@ const size: Say = (facts) => {
 const action: Say = (facts) => known(facts, 'action') && ` "${known(facts, 'action')}"`
 const outcome: Say = (facts) => {
   const state = known(facts, 'state')
-  const words: Readonly<Record<string, string>> = {
-    SUCCESS: 'succeeded',
-    FAILED: 'failed',
-    TIMEOUT: 'ran out of time',
-  }
-  return ` ${words[state] ?? (state ? `ended with ${state}` : 'ended')}`
+  return ` ${entryOf(outcomes, state) ?? (state ? `ended with ${state}` : 'ended')}`
 }
 
 const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'dhcp-discover': ['asked for an address (DISCOVER', firmware, client, ')'],
-  'dhcp-offer': ['was offered an address', word('ip'), word('file', ', boot file ')],
+  'dhcp-offer': ['was offered an address', word('ip'), file],
   'dhcp-request': ['requested the address', word('ip'), ' (REQUEST', firmware, client, ')'],
-  'dhcp-ack': ['got its address', word('ip'), word('file', ', boot file ')],
-  'dhcp-nak': ['was refused the address', word('ip'), why],
+  'dhcp-ack': ['got its address', word('ip'), file],
+  'dhcp-nak': ['was refused the address', word('ip'), word('wanted'), why],
   'dhcp-silent': ['got no answer to its DHCP packet', word('type', ' '), why],
   'tftp-read': ['read', word('file'), ' over TFTP', size],
-  'tftp-failed': ['could not read', word('file'), ' over TFTP', why],
+  'tftp-failed': ['could not read', word('file'), ' over TFTP', why, word('detail', ' (', ')')],
   'boot-file': ['fetched the boot file', word('file'), size],
-  'boot-script': ['fetched its iPXE script', word('target', ', to boot ')],
+  'boot-script': ['fetched its iPXE script', word('target', ', to boot '), why],
   'boot-disk': ['was told to boot from its own disk', why],
   kernel: ['fetched the kernel', word('file'), size],
   initramfs: ['fetched the initramfs', word('file'), size],
@@ -61,9 +69,9 @@ const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'agent-rejected': ['its agent was turned away', why],
   'agent-lost': ['its agent is no longer heard of', why],
   'workflow-started': ['began workflow', word('workflow')],
-  'action-started': ['began action', action, word('image', ' (', ')')],
-  'action-ended': ['action', action, outcome, word('message', ': ')],
-  'workflow-ended': ['workflow', word('workflow'), outcome, word('message', ': ')],
+  'action-started': ['began action', action, word('image', ' (', ')'), word('attempt', ', attempt ')],
+  'action-ended': ['action', action, outcome, duration, word('message', ': '), why],
+  'workflow-ended': ['workflow', word('workflow'), outcome, word('message', ': '), why],
   metadata: ['read its metadata', word('path')],
   'phone-home': ['phoned home: the installed system is up', word('hostname', ', as ')],
 }
@@ -86,4 +94,10 @@ function readableBytes(bytes: number): string {
   const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), units.length - 1)
   const value = bytes / 1024 ** power
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
+}
+
+/** `2m 5s`. */
+function readableTime(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m ${seconds % 60}s`
 }

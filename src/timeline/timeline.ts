@@ -9,8 +9,6 @@ import type { Bounds } from './lines.ts'
 import { createSaver, readLines } from './saved.ts'
 import type { Facts, RecordStage, Stage, TimelineEntry } from './stage.ts'
 
-export { describe } from './describe.ts'
-
 const defaultBounds: Bounds = { entries: 500, machines: 20_000, total: 500_000 }
 
 /** How long a stage may be in memory only. */

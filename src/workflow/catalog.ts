@@ -12,8 +12,12 @@ export type ActionOwner = { namespace: string; name: string; uid: string; taskId
 export type Catalog = {
   /** @returns whether `workflow` is newer than what was known */
   put(workflow: Workflow): boolean
+  /** @param workflow with the version of its deletion */
   remove(workflow: Workflow): void
+  /** drops what is known, whatever its version */
+  forget(namespace: string, name: string): void
   get(namespace: string, name: string): Workflow | undefined
+  all(): Iterable<Workflow>
   live(): Iterable<Workflow>
   /** live ones whose `status.agentID` is one of `names`, oldest first */
   ofAgent(names: Iterable<string>): Workflow[]
@@ -75,11 +79,17 @@ export function createCatalog(): Catalog {
       const known = all.get(idOf(workflow))
       if (known && versionOf(known) <= versionOf(workflow)) drop(known)
     },
+    forget: (namespace, name) => {
+      const known = all.get(`${namespace}/${name}`)
+      if (known) drop(known)
+    },
     get: (namespace, name) => all.get(`${namespace}/${name}`),
+    all: () => all.values(),
     live: () => live.values(),
     ofAgent: (names) => {
       const found = new Map<string, Workflow>()
-      for (const name of names) for (const [id, workflow] of byAgent.get(agentKey(name)) ?? []) found.set(id, workflow)
+      for (const name of names)
+        for (const [id, workflow] of byAgent.get(agentKey(name)) ?? []) found.set(id, workflow)
       return [...found.values()].sort(byAge)
     },
     owner: (actionId) => owners.get(actionId),

@@ -149,11 +149,18 @@ function failedReboot(
   options: RunOptions,
 ): Outcome | undefined {
   const before = precedingPlace(status, place)
-  if (!before || before.action.id !== event.actionId || before.task.agentID !== event.agentId) return undefined
+  if (!before || before.action.id !== event.actionId || before.task.agentID !== event.agentId)
+    return undefined
   if (place.action.state === 'RUNNING' || !reboots(before.action)) return undefined
   if (event.state !== 'FAILED' && event.state !== 'TIMEOUT') return undefined
   const reason = event.state === 'FAILED' ? 'ActionFailed' : 'ActionTimeout'
-  return end(status, before, { state: event.state, reason, message: oneLine(event.message) }, event.at, options)
+  return end(
+    status,
+    before,
+    { state: event.state, reason, message: oneLine(event.message) },
+    event.at,
+    options,
+  )
 }
 
 function ticked(status: RunStatus, at: number, options: RunOptions): Outcome | undefined {
@@ -167,7 +174,11 @@ function ticked(status: RunStatus, at: number, options: RunOptions): Outcome | u
   const { task, action } = place
   const verdict: Verdict = late
     ? { state: 'TIMEOUT', reason: 'ActionTimeout', message: `no result within ${secondsFor(action)} s` }
-    : { state: 'TIMEOUT', reason: 'WorkflowTimeout', message: `workflow not ended within ${status.globalTimeout} s` }
+    : {
+        state: 'TIMEOUT',
+        reason: 'WorkflowTimeout',
+        message: `workflow not ended within ${status.globalTimeout} s`,
+      }
   const outcome = end(status, place, verdict, at, options)
   if (action.state !== 'RUNNING') return outcome
   const cancel = { agentId: task.agentID, actionId: action.id, reason: verdict.message }
@@ -189,7 +200,11 @@ function netbootSet(status: RunStatus, event: Of<'netboot-set'>): Outcome | unde
     ...status.bootOptions,
     allowNetboot: { ...status.bootOptions?.allowNetboot, ...toggled },
   }
-  const state = allowed ? (fault === undefined ? 'PENDING' : 'FAILED') : (status.currentState?.state ?? 'FAILED')
+  const state = allowed
+    ? fault === undefined
+      ? 'PENDING'
+      : 'FAILED'
+    : (status.currentState?.state ?? 'FAILED')
   return { status: { ...withCondition(status, condition), bootOptions, state }, commands: [] }
 }
 
@@ -227,7 +242,13 @@ function succeed(
 ): Outcome {
   const done = withAction(status, place, ended(place.action, 'SUCCESS', message, event.at))
   const next = followingPlace(done, place)
-  if (!next) return close(done, { state: 'SUCCESS', reason: 'Completed', message: 'all actions succeeded' }, event.at, options)
+  if (!next)
+    return close(
+      done,
+      { state: 'SUCCESS', reason: 'Completed', message: 'all actions succeeded' },
+      event.at,
+      options,
+    )
   const bootId = event.type === 'agent-ready' ? event.bootId : (status.ironwake?.bootId ?? '')
   const here = next.task.agentID === place.task.agentID
   if (here && !awaitsReboot(done, next, bootId)) return start(done, next, { at: event.at, bootId })
@@ -240,7 +261,9 @@ type Verdict = { state: 'SUCCESS' | 'FAILED' | 'TIMEOUT'; reason: string; messag
 function end(status: RunStatus, place: Place, verdict: Verdict, at: number, options: RunOptions): Outcome {
   const { task, action } = place
   const never = action.state === 'PENDING'
-  const last = never ? { ...action, message: verdict.message } : ended(action, verdict.state, verdict.message, at)
+  const last = never
+    ? { ...action, message: verdict.message }
+    : ended(action, verdict.state, verdict.message, at)
   const message = `action "${action.name}" of task "${task.name}": ${verdict.message || 'no reason given'}`
   const closing = withAction(status, place, last, verdict.state)
   return close(closing, { ...verdict, message }, at, options)

@@ -17,7 +17,7 @@ const lineOf = (text: string, start: string) => text.split('\n').find((line) => 
 const usualLine =
   'syslog_host=192.168.77.1 grpc_authority=192.168.77.1:42113 tinkerbell_tls=false tinkerbell_insecure_tls=false ' +
   'worker_id=52:54:00:00:00:01 hw_addr=52:54:00:00:00:01 modules=loop,squashfs,sd-mod,usb-storage intel_iommu=on ' +
-  'iommu=pt initrd=initramfs-x86_64 console=tty0 console=ttyS0,115200 console=ttyS1,115200'
+  'iommu=pt initrd=initramfs-x86_64 console=tty0 console=ttyS0,115200 console=ttyS1,115200 console=ttyS0,115200'
 
 const diskPart = `iseq \${platform} pcbios && goto disk-bios ||
 iseq \${buildarch} arm64 && goto disk-arm64 ||
@@ -194,7 +194,7 @@ t.test('the kernel line has the words of Hardware and site, the last of which wi
     'kernel --name vmlinuz https://os.example/hook/k vlan_id=30 facility=onprem console=ttyS4 syslog_host=192.168.77.1 ' +
       'grpc_authority=192.168.77.1:42113 tinkerbell_tls=true tinkerbell_insecure_tls=true worker_id=node-one ' +
       'hw_addr=52:54:00:00:00:01 modules=loop,squashfs,sd-mod,usb-storage intel_iommu=on iommu=pt ' +
-      'initrd=initramfs-aarch64 console=tty0 console=ttyAMA0,115200 console=ttyS0,115200 console=ttyS1,115200 ' +
+      'initrd=initramfs-aarch64 console=tty0 ' +
       'quiet loglevel=4 a=1 b="c d" && goto kernel-loaded ||',
   )
   t.equal(
@@ -202,6 +202,19 @@ t.test('the kernel line has the words of Hardware and site, the last of which wi
     'initrd --name initramfs-aarch64 https://os.example/hook/sub/i && goto initramfs-loaded ||',
   )
   t.strictSame(refused, [])
+})
+
+t.test('consoles are the screen and the first serial port, unless somebody names others', async (t) => {
+  const found = (changes: Partial<Machine>) =>
+    lineOf(scriptFor(agent, changes).text, 'kernel ')!.match(/console=\S+/g)
+  const usual = ['console=tty0', 'console=ttyS0,115200', 'console=ttyS1,115200']
+  t.strictSame(found({}), [...usual, 'console=ttyS0,115200'])
+  t.strictSame(found({ arch: 'aarch64' }), [...usual, 'console=ttyAMA0,115200'])
+  t.strictSame(found({ osie: osie({ kernelParams: ['quiet console=ttyS1,9600'] }) }), [
+    'console=tty0',
+    'console=ttyS1,9600',
+  ])
+  t.strictSame(found({ facilityCode: 'onprem console=ttyS2' }), ['console=ttyS2', 'console=tty0'])
 })
 
 t.test('values of the Hardware cannot run iPXE commands', async (t) => {

@@ -80,7 +80,7 @@ t.test('close writes what is queued and refuses what comes later', async (t) => 
   t.equal(await again.side.get('import', 'k'), 1)
 })
 
-t.test('when the disk refuses, all writes of the group fail, and later ones go on', async (t) => {
+t.test('when a transaction fails, all its writes are refused and undone, and later ones go on', async (t) => {
   const path = join(t.testdir(), 'x.db')
   await using sqlite = await openSqlite(path, { clock })
   await sqlite.store.create(template('a'))
@@ -146,7 +146,7 @@ t.test('what was acknowledged is there after kill -9', async (t) => {
   const dir = t.testdir()
   const path = join(dir, 'x.db')
   const source = join(import.meta.dirname, '../../src')
-  const program = join(dir, 'writer.ts')
+  const program = join(dir, 'writer.mts')
   writeFileSync(
     program,
     `import { systemClock } from ${JSON.stringify(join(source, 'model/clock.ts'))}

@@ -16,7 +16,7 @@ type Request = {
   folderMode: number
 }
 
-const fsTypes = ['ext2', 'ext3', 'ext4', 'vfat', 'xfs', 'btrfs']
+const fsTypes = ['ext2', 'ext3', 'ext4', 'vfat', 'xfs']
 const notSupported = ['BOOTCONFIG_CONTENTS', 'HEGEL_URLS', 'STATIC_NETPLAN', 'STATIC_BOTTLEROCKET']
 
 /**

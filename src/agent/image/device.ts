@@ -138,7 +138,7 @@ async function settle(deps: Deps, path: string, folder: string): Promise<string[
 }
 
 function describe(disk: DiskFacts | undefined): string {
-  const words = [disk?.model, disk?.serial && `serial ${disk.serial}`, disk?.wwn]
+  const words = [disk?.model, disk?.serial && `serial ${disk.serial}`]
   return words.filter(Boolean).join(', ') || 'model unknown'
 }
 

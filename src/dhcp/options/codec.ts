@@ -10,8 +10,7 @@ export type Codec<T> = {
 const unsigned = (width: 1 | 2 | 4): Codec<number> => ({
   encode: (value) =>
     Uint8Array.from({ length: width }, (_, index) => Math.floor(value / 256 ** (width - 1 - index)) & 255),
-  decode: (bytes) =>
-    bytes.length === width ? bytes.reduce((sum, byte) => sum * 256 + byte, 0) : undefined,
+  decode: (bytes) => (bytes.length === width ? bytes.reduce((sum, byte) => sum * 256 + byte, 0) : undefined),
 })
 
 export const uint8 = unsigned(1)
@@ -23,14 +22,18 @@ export const uint16s: Codec<readonly number[]> = {
   encode: (values) => Uint8Array.from(values.flatMap((value) => [(value >> 8) & 255, value & 255])),
   decode: (bytes) =>
     bytes.length > 0 && bytes.length % 2 === 0
-      ? Array.from({ length: bytes.length / 2 }, (_, index) => bytes[2 * index]! * 256 + bytes[2 * index + 1]!)
+      ? Array.from(
+          { length: bytes.length / 2 },
+          (_, index) => bytes[2 * index]! * 256 + bytes[2 * index + 1]!,
+        )
       : undefined,
 }
 
 /** @param offset of four octets that exist */
 export function readIp4(bytes: Uint8Array, offset: number): Ip4 {
   return ip4FromNumber(
-    ((bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!) >>> 0,
+    ((bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!) >>>
+      0,
   )
 }
 

@@ -24,7 +24,7 @@ export function subOptions(rules: { terminated: boolean; padded: boolean }): Cod
 
 function read(bytes: Uint8Array, padded: boolean): SubOptions | undefined {
   const found = new Map<number, Uint8Array>()
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const code = bytes[offset]!
     if (padded && code === end) break
     if (padded && code === 0) {

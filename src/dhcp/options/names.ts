@@ -16,7 +16,7 @@ export const domainSearch: Codec<readonly string[]> = {
   encode: (names) => Uint8Array.from(names.filter(isDomainName).flatMap(wireName)),
   decode: (bytes) => {
     const names: string[] = []
-    for (let offset = 0; offset < bytes.length; ) {
+    for (let offset = 0; offset < bytes.length;) {
       const read = readName(bytes, offset)
       if (!read) return undefined
       names.push(read.name)
@@ -36,7 +36,7 @@ function readName(bytes: Uint8Array, start: number): { name: string; next: numbe
   let next: number | undefined
   let lowest = start
   let size = 0
-  for (let offset = start; ; ) {
+  for (let offset = start; ;) {
     const length = bytes[offset]
     if (length === undefined) return undefined
     if (length === 0) return { name: labels.join('.'), next: next ?? offset + 1 }

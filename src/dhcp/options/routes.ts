@@ -11,11 +11,13 @@ export const classlessRoutes: Codec<readonly Route[]> = {
   encode: (routes) => Uint8Array.from(routes.flatMap(wireRoute)),
   decode: (bytes) => {
     const routes: Route[] = []
-    for (let offset = 0; offset < bytes.length; ) {
+    for (let offset = 0; offset < bytes.length;) {
       const prefix = bytes[offset]!
       const octets = Math.ceil(prefix / 8)
       if (prefix > 32 || offset + 5 + octets > bytes.length) return undefined
-      const network = Array.from({ length: 4 }, (_, index) => (index < octets ? bytes[offset + 1 + index]! : 0))
+      const network = Array.from({ length: 4 }, (_, index) =>
+        index < octets ? bytes[offset + 1 + index]! : 0,
+      )
       routes.push({
         destination: `${readIp4(Uint8Array.from(network), 0)}/${prefix}`,
         router: readIp4(bytes, offset + 1 + octets),

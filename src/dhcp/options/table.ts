@@ -66,7 +66,11 @@ export function getOption<T>(options: Options, { code, codec }: Option<T>): T | 
 }
 
 /** Sets an option; one whose value is `undefined` or encodes to nothing is left out. */
-export function setOption<T>(options: Map<number, Uint8Array>, { code, codec }: Option<T>, value: T | undefined) {
+export function setOption<T>(
+  options: Map<number, Uint8Array>,
+  { code, codec }: Option<T>,
+  value: T | undefined,
+) {
   if (value === undefined) return
   const bytes = codec.encode(value)
   if (bytes.length > 0) options.set(code, bytes)

@@ -7,7 +7,9 @@ set -euo pipefail
 umask 022
 out=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mirror=${IRONWAKE_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# shellcheck source=../../../os/apt.sh
+. "$here/../../../os/apt.sh"
+mirror=$(apt_mirror)
 packages=systemd-sysv,udev,dbus,kmod,iproute2,linux-image-cloud-amd64,initramfs-tools,lz4,zstd,cloud-init
 packages+=,cloud-guest-utils,fdisk,e2fsprogs,openssh-server,login,passwd,ca-certificates
 

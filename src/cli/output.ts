@@ -1,0 +1,29 @@
+/** Where a command writes; tests pass their own. */
+export type Sink = { write(text: string): unknown }
+
+/**
+ * Columns two spaces apart, each as wide as its widest cell; the last one is not padded. Control characters in cells
+ * are shown as `?`, so that text from the network cannot move the cursor.
+ */
+export function textTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [headers, ...rows.map((cells) => cells.map(plainText))]
+  const widths = headers.map((_, column) => Math.max(...all.map((cells) => (cells[column] ?? '').length)))
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+  return `${all.map(line).join('\n')}\n`
+}
+
+/** `text` on one line, without control characters. */
+export function plainText(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+}
+
+export type DataFormat = 'json' | 'yaml'
+
+/** A document as indented JSON or as YAML. */
+export async function dataText(format: DataFormat, value: unknown): Promise<string> {
+  if (format === 'json') return `${JSON.stringify(value, null, 2)}\n`
+  const { stringify } = await import('yaml')
+  return stringify(value, { lineWidth: 0 })
+}

@@ -1,0 +1,72 @@
+import { Command, CommanderError } from 'commander'
+import { AppError, messageOf } from '../model/error.ts'
+import { CommandFailed, withExamples, withOutput } from './command.ts'
+import type { CliDeps } from './command.ts'
+import { hardwareCommands } from './hardware.ts'
+import { objectCommands } from './objects.ts'
+import { dataText } from './output.ts'
+import { timelineCommand } from './timeline.ts'
+import { workflowCommands } from './workflow.ts'
+
+export type { CliDeps } from './command.ts'
+
+/** All commands of `ironwake`. Parsing throws instead of ending the process; `runProgram` does that part. */
+export function buildProgram(deps: CliDeps): Command {
+  const program = new Command('ironwake')
+    .description('bare-metal provisioning: inventory, network boot, installation')
+    .version(deps.version)
+    .showHelpAfterError('(--help shows what is possible)')
+    .configureOutput({
+      writeOut: (text) => void deps.stdout.write(text),
+      writeErr: (text) => void deps.stderr.write(text),
+    })
+    .exitOverride()
+  withExamples(program, 'serve', 'hardware import hardware.csv', 'apply -f template.yaml', 'timeline machine-1 --follow')
+  deps.extend?.(program)
+  hardwareCommands(program, deps)
+  objectCommands(program, deps)
+  workflowCommands(program, deps)
+  timelineCommand(program, deps)
+  versionCommand(program, deps)
+  inheritSettings(program)
+  return program
+}
+
+/** Commands made with `command()` take over settings; those added later by `extend` get them here. */
+function inheritSettings(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command)
+    inheritSettings(child)
+  }
+}
+
+function versionCommand(program: Command, deps: CliDeps): void {
+  const version = program
+    .command('version')
+    .description('version of this program')
+    .action(async (options: { output: 'text' | 'json' }) => {
+      const { version: text } = deps
+      deps.stdout.write(options.output === 'json' ? await dataText('json', { version: text }) : `${text}\n`)
+    })
+  withExamples(withOutput(version, 'text', 'json'), 'version', 'version -o json')
+}
+
+/**
+ * Runs one command line.
+ * @param argv arguments without the program's own name
+ * @returns exit code: 0 done, 1 failed, 2 wrongly called
+ */
+export async function runProgram(argv: readonly string[], deps: CliDeps): Promise<number> {
+  try {
+    await buildProgram(deps).parseAsync([...argv], { from: 'user' })
+    return 0
+  } catch (error) {
+    // Commander has printed its own message by now.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    deps.stderr.write(`error: ${messageOf(error)}\n`)
+    if (error instanceof CommandFailed) return error.exitCode
+    if (!(error instanceof AppError) && error instanceof Error && deps.env['IRONWAKE_DEBUG'])
+      deps.stderr.write(`${error.stack ?? ''}\n`)
+    return 1
+  }
+}

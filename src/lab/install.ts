@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { AppError } from '../model/error.ts'
+import type { NewObject } from '../model/object.ts'
+import type { Workflow } from '../model/workflow.ts'
+import type { Lab } from './scenario.ts'
+import { projectDir } from './scenario.ts'
+import type { Progress } from './story.ts'
+
+/** A machine to be installed; `last` is the last part of its address. */
+export type Target = { name: string; mac: string; last: number }
+
+/** Where EKS Anywhere keeps its Hardware, and an imported CSV is put. */
+export const namespace = 'eksa-system'
+
+const image = 'debian-12.raw.zst'
+
+/** The inventory as EKS Anywhere writes it, for machines without a BMC. */
+export function inventoryCsv(lab: Pick<Lab, 'network'>, targets: readonly Target[]): string {
+  const { network } = lab
+  const rows = targets.map(({ name, mac, last }) =>
+    [
+      name,
+      mac,
+      network.host(last),
+      '255.255.255.0',
+      network.address,
+      network.address,
+      'type=demo',
+      '/dev/vda',
+    ].join(),
+  )
+  return ['hostname,mac,ip_address,netmask,gateway,nameservers,labels,disk', ...rows, ''].join('\n')
+}
+
+/** cloud-init's user data: the installed system says that it is up, under the name that its metadata gave it. */
+export const userData = (address: string): string =>
+  `#cloud-config
+phone_home:
+  url: http://${address}:7172/phone-home
+  post: [instance_id, hostname]
+  tries: 5
+`
+
+/** Imports the machines, and gives each its user data. @returns what the import said */
+export async function importMachines(lab: Lab, targets: readonly Target[]): Promise<string> {
+  const path = join(lab.dir, 'hardware.csv')
+  writeFileSync(path, inventoryCsv(lab, targets))
+  const said = await lab.cli('hardware', 'import', path)
+  for (const { name } of targets)
+    await lab.api.patch('Hardware', namespace, name, { spec: { userData: userData(lab.network.address) } })
+  return said.trim()
+}
+
+/** Creates the Template of workflows/debian-cloud.yaml and, for each machine, a Workflow of its name. */
+export async function createWorkflows(lab: Lab, targets: readonly Target[]): Promise<void> {
+  const template = exampleTemplate()
+  await lab.api.create({ ...template, metadata: { ...template.metadata, namespace } })
+  for (const { name, mac } of targets)
+    await lab.api.create({
+      apiVersion: 'tinkerbell.org/v1alpha1',
+      kind: 'Workflow',
+      metadata: { name, namespace },
+      spec: {
+        templateRef: template.metadata.name,
+        hardwareRef: name,
+        hardwareMap: workflowValues(lab, mac),
+      },
+    })
+}
+
+/** What the Template asks for besides the Hardware. */
+function workflowValues(lab: Lab, mac: string): Record<string, string> {
+  const { address } = lab.network
+  return {
+    device_1: mac,
+    image_url: `http://${address}:7171/images/${image}`,
+    image_sha256: imageSha256(lab),
+    metadata_url: `http://${address}:7172`,
+  }
+}
+
+const imageSha256 = (lab: Lab) => readFileSync(join(lab.imageDir, `${image}.sha256`), 'utf8').slice(0, 64)
+
+function exampleTemplate(): NewObject {
+  const path = join(projectDir, 'workflows/debian-cloud.yaml')
+  const documents = parseAllDocuments(readFileSync(path, 'utf8')).map(
+    (document) => document.toJS() as NewObject,
+  )
+  const template = documents.find((document) => document?.kind === 'Template')
+  if (!template) throw new AppError('NotFound', `${path} holds no Template`)
+  return template
+}
+
+export const workflowOf = (lab: Lab, name: string): Promise<Workflow> =>
+  lab.api.get('Workflow', namespace, name)
+
+/** How far the actions of a Workflow have come; empty when the server is away. */
+export async function progressOf(lab: Lab, workflow: Workflow): Promise<Progress[]> {
+  const { name } = workflow.metadata
+  const known = (await lab.api.request('GET', `/ironwake/v1/workflows/${namespace}/${name}/progress`)) as {
+    actionId: string
+    doneBytes: number
+    totalBytes: number
+  }[]
+  const actions = (workflow.status?.tasks ?? []).flatMap((task) => task.actions)
+  return known.map(({ actionId, doneBytes, totalBytes }) => {
+    const action = actions.find(({ id }) => id === actionId)?.name ?? actionId
+    return { action, done: doneBytes, total: totalBytes }
+  })
+}
