@@ -123,7 +123,7 @@ export function loadConfig(sources: ConfigSources): Config {
 }
 
 /** Names that are ours without being settings of the server. */
-const otherEnv = new Set(['IRONWAKE_CONFIG', 'IRONWAKE_CACHE'])
+const otherEnv = new Set(['IRONWAKE_CONFIG', 'IRONWAKE_CACHE', 'IRONWAKE_DEBUG'])
 
 function mergeFile(
   config: Record<string, unknown>,

@@ -36,3 +36,217 @@ import { version } from './version.ts'
 
 /** Files that ship with the program lie beside `src` and `dist`. */
 const shipped = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
+
+/** What the parts share. */
+type House = {
+  config: Config
+  log: Logger
+  address: Ip4
+  opened: SqliteStore
+  pki: Pki
+  lookup: LookupFeed
+  timeline: Timeline
+}
+
+/**
+ * The server: opens what it owns, starts every part, and ends when `signal` aborts or a part fails.
+ * Agents are told to reconnect, running writes finish.
+ * @throws AppError for what keeps it from starting; the first failure of a part
+ */
+export async function serve(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+  const address = serverAddress(config.address, config.interface)
+  const dataDir = resolve(config.dataDir)
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const pki = await loadOrCreatePki({
+    dataDir,
+    addresses: [address],
+    hostnames: [hostname()],
+    clock,
+    port: config.api.port,
+  })
+  await using opened = await openSqlite(join(dataDir, 'ironwake.db'), { clock })
+  const timeline = createTimeline({ side: opened.side, clock, log: log.child({ part: 'timeline' }) })
+  await timeline.load()
+  const lookup = createLookup(log.child({ part: 'lookup' }))
+  const house: House = { config, log, address, opened, pki, lookup, timeline }
+  await resumeImports(inventoryDeps(house))
+  const { parts, bound } = await createParts(house)
+  log.info({ version, address, dataDir, kubeconfig: pki.kubeconfigPath }, 'ironwake starts')
+  void bound.then(() => log.info({ address }, 'ironwake is ready'))
+  try {
+    await runTogether(parts, signal)
+  } finally {
+    await timeline.flush()
+    log.info('ironwake stopped')
+  }
+}
+
+const inventoryDeps = ({ opened, log }: House) => ({
+  store: opened.store,
+  side: opened.side,
+  clock,
+  newUid: randomUUID,
+  log: log.child({ part: 'inventory' }),
+})
+
+/** Every part by name; `bound` resolves when all listen and the lookup is in step. */
+async function createParts(house: House): Promise<{ parts: Record<string, Part>; bound: Promise<void> }> {
+  const { config, log, address, opened, pki, lookup, timeline } = house
+  const { store, side } = opened
+  const { record } = timeline
+  const part = (name: string) => log.child({ part: name })
+  const listeners = createRollCall()
+  const texts = await readScriptTexts(shipped('ipxe'))
+  const dirs = {
+    ipxeDir: config.ipxeDir || join(config.dataDir, 'ipxe'),
+    osDir: config.osDir || join(config.dataDir, 'os'),
+    imageDir: config.imageDir || join(config.dataDir, 'images'),
+  }
+  const files = bootFiles({ ...dirs, texts, log: part('boot') })
+  const identity = bootIdentity({
+    side,
+    clock,
+    machineByMac: lookup.machineByMac,
+    alarm: (alarm) => log.error({ part: 'identity', ...alarm }, 'boot credentials were shown twice'),
+  })
+  await identity.load()
+  const logs = createLogs({ side, clock, log: part('logs') })
+  const engine = createEngine({
+    store,
+    side,
+    clock,
+    log: part('workflow'),
+    record,
+    newId: ulid,
+    plan,
+    logs,
+    machineByAgent: lookup.machineByAgent,
+  })
+  const baseUrl = `http://${address}:${config.http.port}`
+  const boot = bootHttp({
+    ...lookup,
+    log: part('boot'),
+    files,
+    texts,
+    site: {
+      baseUrl,
+      grpcAuthority: `${address}:${config.grpc.port}`,
+      syslogHost: address,
+      tls: false,
+      insecureTls: false,
+      kernelArgs: config.boot.kernelArgs,
+    },
+    caPem: pki.caPem,
+    identity,
+    record,
+  })
+  const metadata = () =>
+    metadataHttp({
+      ...lookup,
+      log: part('metadata'),
+      record,
+      phonedHome: (machine, said) =>
+        log.info({ mac: machine.mac, machine: machine.name, ...said }, 'phone-home'),
+    })
+  const kube = kubeServer({
+    store,
+    tls: pki,
+    authenticate: (token) => (sameText(token, pki.adminToken) ? { user: 'admin' } : undefined),
+    log: part('api'),
+    clock,
+    newUid: randomUUID,
+    ready: () => [...listeners.checks(), { name: 'lookup', ok: lookup.ready() }],
+    version,
+    importCsv: (text, options) => importCsv(inventoryDeps(house), text, options),
+    timeline,
+    lookup,
+    workflowLogs: engine.workflowLogs,
+    workflowProgress: engine.workflowProgress,
+  })
+  const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
+  const parts: Record<string, Part> = {
+    lookup: (signal) => runLookup({ store, lookup, log: part('lookup') }, signal),
+    engine: engine.run,
+    grpc: grpcServer({
+      address,
+      port: config.grpc.port,
+      plain: config.grpc.plain,
+      tls: pki,
+      authenticate: identity.authenticate,
+      engine,
+      record,
+      log: part('grpc'),
+      clock,
+      onListening: listeners.expect('grpc'),
+    }),
+    api: listening(kube, address, config.api.port, listeners.expect('api')),
+    http: listening(boot, address, config.http.port, listeners.expect('http')),
+    tftp: tftpServer({
+      open: files.openBootFile,
+      machineByIp: lookup.machineByIp,
+      record,
+      log: part('tftp'),
+      clock,
+      address,
+      port: config.tftp.port,
+      onListening: listeners.expect('tftp'),
+    }),
+  }
+  for (const port of config.metadata.ports)
+    parts[`metadata:${port}`] = listening(metadata(), address, port, listeners.expect(`metadata:${port}`))
+  if (config.dhcp.mode === 'reservation')
+    parts['dhcp'] = dhcpServer({
+      machineByMac: lookup.machineByMac,
+      scriptUrl,
+      record,
+      log: part('dhcp'),
+      clock,
+      serverIp: address,
+      interfaces: config.interface,
+      port: config.dhcp.port,
+      httpPort: config.http.port,
+      onListening: listeners.expect('dhcp'),
+    })
+  return { parts, bound: listeners.complete }
+}
+
+type App = {
+  listen(options: { host: string; port: number }): Promise<string>
+  close(): Promise<unknown>
+}
+
+function listening(app: App, host: string, port: number, bound: () => void): Part {
+  return async (signal) => {
+    try {
+      if (!signal.aborted) await app.listen({ host, port })
+      bound()
+      await aborted(signal)
+    } finally {
+      await app.close()
+    }
+  }
+}
+
+/** Who has to listen before the server is ready, and who does. */
+function createRollCall() {
+  const bound = new Map<string, boolean>()
+  let complete = () => {}
+  const all = new Promise<void>((resolve) => (complete = resolve))
+  return {
+    /** @returns to be called when `name` listens */
+    expect: (name: string) => {
+      bound.set(name, false)
+      return () => {
+        bound.set(name, true)
+        if ([...bound.values()].every(Boolean)) complete()
+      }
+    },
+    checks: () => [...bound].map(([name, ok]) => ({ name, ok })),
+    complete: all,
+  }
+}
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)]
+  return left.length === right.length && timingSafeEqual(left, right)
+}

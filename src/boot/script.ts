@@ -100,7 +100,9 @@ function agentPart(texts: ScriptTexts, site: BootSite, { machine, nonce }: Scrip
   const arch = plainName(machine.arch) ?? 'x86_64'
   if (arch !== machine.arch) refused.push(`dhcp.arch ${machine.arch}`)
   const initrd = `initramfs-${arch}`
-  const names = nonce === undefined ? [initrd] : [initrd, 'identity.cpio']
+  // Linux's EFI stub joins the files of `initrd=` without a gap, and a cpio archive has to begin at a multiple of 4:
+  // only the identity's length is one for certain, so it goes first there. iPXE itself pads what it hands over.
+  const names = nonce === undefined ? [initrd] : ['identity.cpio', initrd]
   const line = kernelLine(site, machine, names)
   const osUrl = osUrls(site, machine, refused)
   const text = fill(texts.agent, {

@@ -1,9 +1,9 @@
 import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
-import { AppError, errorCodes } from '../model/error.ts'
-import type { ErrorCode } from '../model/error.ts'
+import { AppError } from '../model/error.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
+import { failureOf } from './failure.ts'
 import { readKubeconfig } from './kubeconfig.ts'
 
 export type Answer = {
@@ -80,7 +80,12 @@ export function connect(kubeconfigPath: string): Client {
     return new Promise((resolve, reject) => {
       const request = httpsRequest(url, { method, agent, headers: sent, ...(signal ? { signal } : {}) }, resolve)
       request.setTimeout(answerMs, () => request.destroy(new Error('no answer for 60 seconds')))
-      request.on('error', (error) => reject(unreachable(connection.server, error)))
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // The server may close an idle connection in the moment in which it is used again.
+        const isStale = request.reusedSocket && error.code === 'ECONNRESET' && method === 'GET'
+        if (isStale) resolve(open(method, path, { ...(body === undefined ? {} : { body }), headers, ...(signal ? { signal } : {}) }))
+        else reject(unreachable(connection.server, error))
+      })
       request.end(body)
     })
   }
@@ -194,16 +199,6 @@ function parsed(text: string): unknown {
   } catch {
     return text
   }
-}
-
-/** The failure that an answer of 300 and above stands for. */
-export function failureOf({ status, json }: Pick<Answer, 'status' | 'json'>): AppError {
-  const { reason, message } = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>
-  const codes = Object.keys(errorCodes) as ErrorCode[]
-  const code =
-    codes.find((name) => name === reason) ?? codes.find((name) => errorCodes[name].http === status) ?? 'Internal'
-  const text = typeof message === 'string' && message !== '' ? message : `the server answered ${status}`
-  return new AppError(code, text)
 }
 
 function unreachable(server: string, error: Error): Error {

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { AppError, messageOf } from '../model/error.ts'
+import { messageOf } from '../model/error.ts'
 import { CommandFailed, withExamples, withOutput } from './command.ts'
 import type { CliDeps } from './command.ts'
 import { hardwareCommands } from './hardware.ts'
@@ -64,9 +64,6 @@ export async function runProgram(argv: readonly string[], deps: CliDeps): Promis
     // Commander has printed its own message by now.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     deps.stderr.write(`error: ${messageOf(error)}\n`)
-    if (error instanceof CommandFailed) return error.exitCode
-    if (!(error instanceof AppError) && error instanceof Error && deps.env['IRONWAKE_DEBUG'])
-      deps.stderr.write(`${error.stack ?? ''}\n`)
-    return 1
+    return error instanceof CommandFailed ? error.exitCode : 1
   }
 }

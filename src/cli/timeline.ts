@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { TimelineEntry } from '../timeline/stage.ts'
 import type { Client } from './client.ts'
-import { failureOf } from './client.ts'
+import { failureOf } from './failure.ts'
 import { withClient, withConnection, withExamples, withOutput } from './command.ts'
 import type { CliDeps, ConnectOptions } from './command.ts'
 import { dataText, plainText } from './output.ts'

@@ -35,6 +35,8 @@ export type Lab = AsyncDisposable & {
   cli(...args: string[]): Promise<string>
   /** Puts a machine on the network, switched off. */
   machine(options: Omit<MachineOptions, 'dir' | 'accelerator'>): Promise<LabMachine>
+  /** all machines that were put on the network */
+  machines(): readonly LabMachine[]
   /** What the server saw the machine do, oldest first; what was known before when the server is away. */
   timeline(mac: string): Promise<readonly TimelineEntry[]>
   /**
@@ -112,6 +114,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       machines.set(made.mac, made)
       return made
     },
+    machines: () => [...machines.values()],
     timeline,
     waitForStage: (mac, stage, timeoutMs, wanted = () => true) =>
       waitForStage({ timeline, machine: machines.get(mac) }, { mac, stage, timeoutMs, wanted }),

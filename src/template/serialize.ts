@@ -63,7 +63,12 @@ function entriesOf(value: Exclude<Value, Value[]> & object): (readonly [string, 
 export function yamlText(value: Value): string {
   const plain: unknown = JSON.parse(jsonText(value, { escapeHtml: false, indent: '' }))
   const sorted = sortedDeep(plain)
-  const options = { aliasDuplicateObjects: false, lineWidth: 0, indentSeq: false, schema: 'yaml-1.1' } as const
+  const options = {
+    aliasDuplicateObjects: false,
+    lineWidth: 0,
+    indentSeq: false,
+    schema: 'yaml-1.1',
+  } as const
   const text = stringify(sorted, options)
   return text.replace(/\n$/, '')
 }
@@ -87,9 +92,12 @@ export function fromYaml(text: string): Value {
 
 /** @throws TemplateError when the text is no JSON */
 export function fromJson(text: string): Value {
+  let data: unknown
   try {
-    return toValue(JSON.parse(text), true)
-  } catch (error) {
-    throw new TemplateError(messageOf(error))
+    data = JSON.parse(text)
+  } catch {
+    // The parser's message repeats part of the text, which may be a secret of the machine.
+    throw new TemplateError('text is not JSON')
   }
+  return toValue(data, true)
 }

@@ -106,7 +106,7 @@ sleep 3
 goto identity
 :identity-loaded
 `
-  const line = usualLine.replace('initrd=initramfs-x86_64', 'initrd=initramfs-x86_64 initrd=identity.cpio')
+  const line = usualLine.replace('initrd=initramfs-x86_64', 'initrd=identity.cpio initrd=initramfs-x86_64')
   const script = scriptFor(agent, {}, nonce)
   t.equal(
     script.text,

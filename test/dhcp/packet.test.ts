@@ -17,7 +17,8 @@ const raw = (area: readonly number[], change: (bytes: Uint8Array) => void = () =
   change(bytes)
   return bytes
 }
-const plain = (map: DhcpPacket['options']) => Object.fromEntries([...map].map(([code, value]) => [code, [...value]]))
+const plain = (map: DhcpPacket['options']) =>
+  Object.fromEntries([...map].map(([code, value]) => [code, [...value]]))
 
 const fields = {
   ciaddr: ip4('10.0.0.1'),
@@ -38,19 +39,30 @@ for (const [name, values] of Object.entries(clients)) {
     t.same(leftOut, [])
     t.ok(bytes.length >= 300, 'has at least 300 octets')
     const back = parsed(bytes)
-    t.same({ ...back, chaddr: [...back.chaddr], options: plain(back.options) }, {
-      ...packet,
-      chaddr: [...packet.chaddr],
-      options: plain(packet.options),
-    })
+    t.same(
+      { ...back, chaddr: [...back.chaddr], options: plain(back.options) },
+      {
+        ...packet,
+        chaddr: [...packet.chaddr],
+        options: plain(packet.options),
+      },
+    )
   })
 }
 
 const readable = [
-  { name: 'padding before, between and after options is skipped', area: [0, 53, 1, 1, 0, 0, 12, 1, 97, 255, 0], want: { 53: [1], 12: [97] } },
+  {
+    name: 'padding before, between and after options is skipped',
+    area: [0, 53, 1, 1, 0, 0, 12, 1, 97, 255, 0],
+    want: { 53: [1], 12: [97] },
+  },
   { name: 'octets after the end option are not read', area: [53, 1, 1, 255, 12, 9], want: { 53: [1] } },
   { name: 'a missing end option is forgiven', area: [53, 1, 1], want: { 53: [1] } },
-  { name: 'a repeated option is joined', area: [60, 2, 80, 88, 53, 1, 1, 60, 1, 69, 255], want: { 60: [80, 88, 69], 53: [1] } },
+  {
+    name: 'a repeated option is joined',
+    area: [60, 2, 80, 88, 53, 1, 1, 60, 1, 69, 255],
+    want: { 60: [80, 88, 69], 53: [1] },
+  },
   { name: 'an empty option is kept', area: [53, 1, 1, 80, 0, 255], want: { 53: [1], 80: [] } },
 ]
 for (const { name, area, want } of readable) {
@@ -74,7 +86,11 @@ const refused = [
   { name: 'a header without the cookie', bytes: new Uint8Array(236), why: /too short/ },
   { name: 'a wrong cookie', bytes: raw([255], (bytes) => (bytes[236] = 0)), why: /cookie/ },
   { name: 'an op that does not exist', bytes: raw([255], (bytes) => (bytes[0] = 3)), why: /op 3/ },
-  { name: 'a hardware address of 17 octets', bytes: raw([255], (bytes) => (bytes[2] = 17)), why: /17 octets/ },
+  {
+    name: 'a hardware address of 17 octets',
+    bytes: raw([255], (bytes) => (bytes[2] = 17)),
+    why: /17 octets/,
+  },
   { name: 'a length past the end', bytes: raw([53, 1, 1, 12, 9, 97]), why: /option 12 runs past/ },
   { name: 'a code without a length', bytes: raw([53, 1, 1, 12]), why: /option 12 runs past/ },
   { name: 'an overload of four', bytes: raw([52, 1, 4, 255]), why: /option 52/ },
@@ -108,7 +124,13 @@ t.test('an option longer than 255 octets is split and joined again', async (t) =
   t.same([...parsed(bytes).options.get(121)!], long)
 })
 
-const cramped = { 53: [2], 12: 'h'.repeat(150), 15: 'd'.repeat(120), 119: Array(80).fill(1), 60: 'c'.repeat(40) }
+const cramped = {
+  53: [2],
+  12: 'h'.repeat(150),
+  15: 'd'.repeat(120),
+  119: Array(80).fill(1),
+  60: 'c'.repeat(40),
+}
 
 t.test('what does not fit goes into unused header fields', async (t) => {
   const { bytes, leftOut } = encode(request({ ...cramped, 82: [1, 2, 3, 4] }))
@@ -120,7 +142,9 @@ t.test('what does not fit goes into unused header fields', async (t) => {
 })
 
 t.test('a header field in use keeps its file name, and an option that fits nowhere is named', async (t) => {
-  const { bytes, leftOut } = encode(request({ ...cramped, 61: 'i'.repeat(60) }, { file: 'ipxe.efi', sname: 'boot' }))
+  const { bytes, leftOut } = encode(
+    request({ ...cramped, 61: 'i'.repeat(60) }, { file: 'ipxe.efi', sname: 'boot' }),
+  )
   const back = parsed(bytes)
   t.equal(back.file, 'ipxe.efi')
   t.equal(back.sname, 'boot')

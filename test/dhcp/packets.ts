@@ -87,7 +87,10 @@ const uuid = [0, ...Array.from({ length: 16 }, (_, index) => index + 1)]
 export const clients = {
   /** EDK2's PXE client, x64 */
   ovmfPxe: {
-    55: [1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97, 128, 129],
+    55: [
+      1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97,
+      128, 129,
+    ],
     57: [255, 255],
     60: 'PXEClient:Arch:00007:UNDI:003001',
     93: [0, 7],
@@ -104,9 +107,22 @@ export const clients = {
     97: uuid,
   },
   /** AAVMF's PXE client */
-  arm64Pxe: { 55: [1, 3, 66, 67], 60: 'PXEClient:Arch:00011:UNDI:003000', 93: [0, 11], 94: [1, 3, 0], 97: uuid },
+  arm64Pxe: {
+    55: [1, 3, 66, 67],
+    60: 'PXEClient:Arch:00011:UNDI:003000',
+    93: [0, 11],
+    94: [1, 3, 0],
+    97: uuid,
+  },
   /** a BIOS ROM with Intel's boot agent: no boot file option asked for */
-  intelRom: { 55: [1, 3, 43, 54, 60], 57: [4, 236], 60: 'PXEClient:Arch:00000:UNDI:002001', 93: [0, 0], 94: [1, 2, 1], 97: uuid },
+  intelRom: {
+    55: [1, 3, 43, 54, 60],
+    57: [4, 236],
+    60: 'PXEClient:Arch:00000:UNDI:002001',
+    93: [0, 0],
+    94: [1, 2, 1],
+    97: uuid,
+  },
   /** QEMU's option ROM under SeaBIOS: iPXE from the first packet */
   seabiosIpxe: {
     55: [1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135, 175, 203],
@@ -122,7 +138,12 @@ export const clients = {
   /** ISC's client, as Debian ships it */
   dhclient: { 12: 'debian', 55: [1, 28, 2, 3, 15, 6, 119, 12, 44, 47, 26, 121, 42] },
   /** busybox */
-  udhcpc: { 55: [1, 3, 6, 12, 15, 28, 42], 57: [2, 64], 60: 'udhcp 1.35.0', 61: [1, 0x52, 0x54, 0, 0x12, 0x34, 0x56] },
+  udhcpc: {
+    55: [1, 3, 6, 12, 15, 28, 42],
+    57: [2, 64],
+    60: 'udhcp 1.35.0',
+    61: [1, 0x52, 0x54, 0, 0x12, 0x34, 0x56],
+  },
 } as const satisfies Record<string, Values>
 
 export const discover = { 53: [1] }

@@ -1,0 +1,122 @@
+import type { Hardware } from '../model/hardware.ts'
+import type { ActionStatus, TaskStatus, WorkflowSpec, WorkflowStatus } from '../model/workflow.ts'
+import { render } from '../template/render.ts'
+import { readDocument } from './document.ts'
+import type { TemplateAction, TemplateTask } from './document.ts'
+import { goHardware } from './go-hardware.ts'
+
+/** Time of an action whose template sets none. Tinkerbell's agents end an action with timeout 0 at once. */
+export const defaultActionTimeoutSeconds = 3600
+
+/** Objects that a Hardware refers to, by the name of the reference. */
+export type References = Readonly<Record<string, unknown>>
+
+/**
+ * What a template sees: every key of `hardwareMap`; `.Hardware` with Go's field names; `.hardware`, the whole object by
+ * its JSON names; `.references` (older name `.References`).
+ */
+export function renderData(
+  hardware: Hardware | undefined,
+  hardwareMap: Readonly<Record<string, string>>,
+  references: References = {},
+): Record<string, unknown> {
+  return {
+    ...hardwareMap,
+    Hardware: goHardware(hardware),
+    hardware: hardware ?? {},
+    references,
+    References: references,
+  }
+}
+
+export type PlanInput = {
+  /** text of the Template */
+  template: string
+  spec: WorkflowSpec
+  /** the Hardware of `spec.hardwareRef`; none when that is empty */
+  hardware: Hardware | undefined
+  references?: References
+  /** a new ULID at each call */
+  newId: () => string
+  /** epoch ms */
+  now: number
+}
+
+/**
+ * Renders and checks a Template for a Workflow, and lays out its run: every task and action with an id, all PENDING.
+ * @throws AppError Invalid: the template cannot be rendered (place in the template), or what it renders to is no workflow
+ *   (every fault, with its place in the rendered text)
+ */
+export function plan(input: PlanInput): { status: WorkflowStatus } {
+  const data = renderData(input.hardware, input.spec.hardwareMap ?? {}, input.references)
+  const document = readDocument(render(input.template, data))
+  const tasks = document.tasks.map((task) => taskStatus(task, input.newId))
+  const [first] = tasks
+  const time = new Date(input.now).toISOString().replace(/\.\d+Z$/, 'Z')
+  return {
+    status: {
+      state: 'PENDING',
+      templateRendering: 'successful',
+      ...(first ? { agentID: first.agentID } : {}),
+      ...(document.globalTimeoutSeconds === undefined
+        ? {}
+        : { globalTimeout: document.globalTimeoutSeconds }),
+      tasks,
+      conditions: [
+        {
+          type: 'TemplateRenderedSuccess',
+          status: 'True',
+          reason: 'Complete',
+          message: 'template rendered successfully',
+          time,
+        },
+      ],
+    },
+  }
+}
+
+function taskStatus(task: TemplateTask, newId: () => string): TaskStatus {
+  const id = newId()
+  const actions = task.actions.map((action) => actionStatus(action, newId))
+  return { id, name: task.name, agentID: task.worker, actions, ...settings(task) }
+}
+
+function actionStatus(action: TemplateAction, newId: () => string): ActionStatus {
+  const { network, pid } = action.namespaces
+  return {
+    id: newId(),
+    name: action.name,
+    image: action.image,
+    timeout: action.timeoutSeconds ?? defaultActionTimeoutSeconds,
+    ...(action.command.length > 0 ? { command: action.command } : {}),
+    ...settings(action),
+    ...(action.pid === '' ? {} : { pid: action.pid }),
+    ...(network === '' && pid === ''
+      ? {}
+      : { namespaces: { ...(network === '' ? {} : { network }), ...(pid === '' ? {} : { pid }) } }),
+    state: 'PENDING',
+  }
+}
+
+function settings({ volumes, environment }: Pick<TemplateAction, 'volumes' | 'environment'>) {
+  return {
+    ...(volumes.length > 0 ? { volumes } : {}),
+    ...(Object.keys(environment).length > 0 ? { environment } : {}),
+  }
+}
+
+/** What an action's process sees: the task's variables, and over them its own. */
+export function effectiveEnvironment(
+  task: Pick<TaskStatus, 'environment'>,
+  action: Pick<ActionStatus, 'environment'>,
+): Record<string, string> {
+  return { ...task.environment, ...action.environment }
+}
+
+/** Volumes of an action: the task's first, then its own. */
+export function effectiveVolumes(
+  task: Pick<TaskStatus, 'volumes'>,
+  action: Pick<ActionStatus, 'volumes'>,
+): string[] {
+  return [...(task.volumes ?? []), ...(action.volumes ?? [])]
+}

@@ -1,0 +1,51 @@
+import t from 'tap'
+import { qemuArguments } from '../../src/lab/qemu.ts'
+import type { QemuMachine } from '../../src/lab/qemu.ts'
+
+const machine: QemuMachine = {
+  name: 'm1',
+  firmware: 'bios',
+  mac: '52:54:00:77:01:01',
+  accelerator: { kind: 'tcg', args: ['-accel', 'tcg'], why: 'test' },
+  memoryMib: 1024,
+  cpus: 2,
+  nic: 'virtio-net-pci',
+  tap: 'tap0',
+  diskPath: '/run/m1.raw',
+  varsPath: '/run/m1.vars',
+  monitorPath: '/run/m1.monitor',
+  secondSerialPath: '/run/m1.ttyS1.log',
+}
+
+const after = (argv: string[], flag: string) => argv.filter((_, index) => argv[index - 1] === flag)
+
+t.test('the network comes before the disk', async (t) => {
+  const devices = after(qemuArguments(machine), '-device')
+  t.match(
+    devices.find((device) => device.startsWith('virtio-net')),
+    /mac=52:54:00:77:01:01,bootindex=1$/,
+  )
+  t.match(
+    devices.find((device) => device.startsWith('virtio-blk')),
+    /bootindex=2/,
+  )
+})
+
+t.test('a BIOS machine has a text console and boots by the iPXE in its card', async (t) => {
+  const argv = qemuArguments(machine)
+  t.same(after(argv, '-machine'), ['pc,graphics=off'])
+  t.notMatch(argv.join(' '), /romfile|pflash/)
+})
+
+t.test('a UEFI machine boots by the PXE client of its firmware', async (t) => {
+  const argv = qemuArguments({ ...machine, firmware: 'uefi' })
+  t.same(after(argv, '-machine'), ['q35'])
+  t.match(argv.join(' '), /,romfile= .*|,romfile=$/)
+  t.match(argv.join(' '), 'if=pflash,format=raw,file=/run/m1.vars')
+})
+
+t.test('it may restart by itself, and has two serial ports', async (t) => {
+  const argv = qemuArguments(machine)
+  t.notOk(argv.includes('-no-reboot'))
+  t.same(after(argv, '-serial'), ['chardev:console', 'file:/run/m1.ttyS1.log'])
+})
