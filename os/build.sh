@@ -171,6 +171,7 @@ echo 'root:x:0:' > "$root/etc/group"
 echo '127.0.0.1 localhost' > "$root/etc/hosts"
 echo 'hosts: files dns' > "$root/etc/nsswitch.conf"
 ln -s ../proc/mounts "$root/etc/mtab"
+: > "$root/whole" # sorts last
 # The kernel package's date: the clock of a machine without battery starts here.
 epoch=$(stat -c %Y "$debian/boot/vmlinuz-$kernel")
 version=$(node -p 'require(process.argv[1]).version' "$project/package.json")

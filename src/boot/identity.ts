@@ -49,8 +49,30 @@ const secretKey = 'secret'
 const machinePrefix = 'mac/'
 const bootIdShape = /^[A-Za-z0-9-]{1,64}$/
 
+/** Its functions stand for themselves and may be handed on one by one. */
+export type Identity = {
+  /** Reads what is known from disk, and makes the server's secret the first time; the others throw Unavailable before. */
+  load(): Promise<void>
+  /** the secret part of the script URL of this machine's next boot: 32 hexadecimal digits */
+  nonce(mac: Mac): string
+  /** the one-time token that belongs to `nonce`; `undefined` when that is not this machine's current one */
+  token(mac: Mac, nonce: string): string | undefined
+  /** @throws AppError Unavailable when the exchange cannot be written to disk; the agent may ask again */
+  authenticate(credentials: Credentials): Promise<Authenticated | Rejected>
+}
+
 /** Identities of booted machines: docs/architecture.md, "Identity". Holds one small entry per machine that booted. */
-export class Identity {
+export function bootIdentity(deps: IdentityDeps): Identity {
+  const boots = new Boots(deps)
+  return {
+    load: () => boots.load(),
+    nonce: (mac) => boots.nonce(mac),
+    token: (mac, nonce) => boots.token(mac, nonce),
+    authenticate: (credentials) => boots.authenticate(credentials),
+  }
+}
+
+class Boots {
   readonly #deps: IdentityDeps
   readonly #held = new Map<Mac, Held>()
   #loaded: Seal | undefined
@@ -59,7 +81,6 @@ export class Identity {
     this.#deps = deps
   }
 
-  /** Reads what is known from disk, and makes the server's secret the first time. To be called before all others. */
   async load(): Promise<void> {
     const { side } = this.#deps
     const kept = await side.get(table, secretKey)
@@ -72,17 +93,14 @@ export class Identity {
     this.#loaded = createSeal(Buffer.from(secret, 'hex'))
   }
 
-  /** The secret part of the script URL of this machine's next boot: 32 hexadecimal digits. */
   nonce(mac: Mac): string {
     return this.#seal.nonce(mac, this.#bootOf(mac))
   }
 
-  /** The one-time token that belongs to `nonce`; `undefined` when that is not this machine's current one. */
   token(mac: Mac, nonce: string): string | undefined {
     return equalText(nonce, this.nonce(mac)) ? this.#seal.token(mac, this.#bootOf(mac)) : undefined
   }
 
-  /** @throws AppError Unavailable when the exchange cannot be written to disk; the agent may ask again */
   async authenticate(credentials: Credentials): Promise<Authenticated | Rejected> {
     const { bootId, sessionKey, token } = credentials
     if (!bootIdShape.test(bootId)) return { rejected: 'boot-id-missing', mac: undefined }

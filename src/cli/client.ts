@@ -78,12 +78,23 @@ export function connect(kubeconfigPath: string): Client {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const sent = { accept: 'application/json', ...credentials, ...length, ...headers }
     return new Promise((resolve, reject) => {
-      const request = httpsRequest(url, { method, agent, headers: sent, ...(signal ? { signal } : {}) }, resolve)
+      const request = httpsRequest(
+        url,
+        { method, agent, headers: sent, ...(signal ? { signal } : {}) },
+        resolve,
+      )
       request.setTimeout(answerMs, () => request.destroy(new Error('no answer for 60 seconds')))
       request.on('error', (error: NodeJS.ErrnoException) => {
         // The server may close an idle connection in the moment in which it is used again.
         const isStale = request.reusedSocket && error.code === 'ECONNRESET' && method === 'GET'
-        if (isStale) resolve(open(method, path, { ...(body === undefined ? {} : { body }), headers, ...(signal ? { signal } : {}) }))
+        if (isStale)
+          resolve(
+            open(method, path, {
+              ...(body === undefined ? {} : { body }),
+              headers,
+              ...(signal ? { signal } : {}),
+            }),
+          )
         else reject(unreachable(connection.server, error))
       })
       request.end(body)
@@ -107,7 +118,12 @@ export function connect(kubeconfigPath: string): Client {
     return { status: response.statusCode ?? 0, json, headers: response.headers }
   }
 
-  async function ok<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+  async function ok<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<T> {
     const answer = await request(method, path, body, headers)
     if (answer.status >= 300) throw failureOf(answer)
     return answer.json as T
@@ -164,7 +180,9 @@ export function connect(kubeconfigPath: string): Client {
     get: async (kind, namespace, name) => ok('GET', await pathOf(kind, namespace, name)),
     create: async (object) => ok('POST', await pathOf(object.kind, object.metadata.namespace), object),
     patch: async (kind, namespace, name, patch) =>
-      ok('PATCH', await pathOf(kind, namespace, name), patch, { 'content-type': 'application/merge-patch+json' }),
+      ok('PATCH', await pathOf(kind, namespace, name), patch, {
+        'content-type': 'application/merge-patch+json',
+      }),
     delete: async (kind, namespace, name) => {
       await ok('DELETE', await pathOf(kind, namespace, name))
     },

@@ -35,7 +35,10 @@ export type ConnectOptions = { kubeconfig?: string; dataDir?: string }
 /** Adds the options that say which server is meant. */
 export function withConnection(command: Command): Command {
   return command
-    .option('--kubeconfig <file>', 'credentials of the server (default: $KUBECONFIG, else <data dir>/admin.kubeconfig)')
+    .option(
+      '--kubeconfig <file>',
+      'credentials of the server (default: $KUBECONFIG, else <data dir>/admin.kubeconfig)',
+    )
     .option('--data-dir <dir>', 'data directory of the server (default: $IRONWAKE_DATA_DIR, else ./data)')
 }
 
@@ -47,7 +50,7 @@ export function kubeconfigPath(options: ConnectOptions, env: CliDeps['env']): st
   return join(options.dataDir ?? env['IRONWAKE_DATA_DIR'] ?? './data', 'admin.kubeconfig')
 }
 
-/** Runs `work` with a client and closes it afterwards. */
+/** Runs `work` with a client and closes it afterwards, or at once when the process is told to stop. */
 export async function withClient<T>(
   options: ConnectOptions,
   deps: CliDeps,
@@ -55,9 +58,11 @@ export async function withClient<T>(
 ): Promise<T> {
   const { connect } = await import('./client.ts')
   const client = connect(kubeconfigPath(options, deps.env))
+  deps.signal.addEventListener('abort', client.close)
   try {
     return await work(client)
   } finally {
+    deps.signal.removeEventListener('abort', client.close)
     client.close()
   }
 }
@@ -70,7 +75,10 @@ export function withOutput(command: Command, ...formats: [string, ...string[]]):
 
 /** Adds an Examples section to a command's help. */
 export function withExamples(command: Command, ...lines: string[]): Command {
-  return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ironwake ${line}`).join('\n')}`)
+  return command.addHelpText(
+    'after',
+    `\nExamples:\n${lines.map((line) => `  $ ironwake ${line}`).join('\n')}`,
+  )
 }
 
 /** `namespace/name`, or `name` in the namespace asked for. */

@@ -8,9 +8,12 @@ import { CommandFailed, withClient, withConnection, withExamples, withOutput } f
 import type { CliDeps, ConnectOptions } from './command.ts'
 import { dataText, plainText, textTable } from './output.ts'
 
-type Json = Record<string, unknown>
 type ImportOptions = ConnectOptions & { namespace?: string; dryRun?: boolean; output: 'table' | 'json' }
-type ListOptions = ConnectOptions & { namespace?: string; selector?: string; output: 'table' | 'json' | 'yaml' }
+type ListOptions = ConnectOptions & {
+  namespace?: string
+  selector?: string
+  output: 'table' | 'json' | 'yaml'
+}
 
 /** `hardware import` and `hardware list`. */
 export function hardwareCommands(program: Command, deps: CliDeps): void {
@@ -53,58 +56,51 @@ export async function textOf(file: string, deps: CliDeps): Promise<string> {
   }
 }
 
+type Fault = { line: number; column: string; value: string; expected: string }
+type Report = {
+  created: number
+  updated: number
+  unchanged: number
+  warnings?: string[]
+  faults?: Fault[]
+}
+
 async function importFile(file: string, options: ImportOptions, deps: CliDeps): Promise<void> {
   const text = await textOf(file, deps)
-  const query = new URLSearchParams()
-  if (options.namespace) query.set('namespace', options.namespace)
-  if (options.dryRun) query.set('dryRun', 'true')
+  const query = new URLSearchParams({
+    ...(options.namespace ? { namespace: options.namespace } : {}),
+    ...(options.dryRun ? { dryRun: 'true' } : {}),
+  }).toString()
   const headers = { 'content-type': 'text/csv' }
   const answer = await withClient(options, deps, (client) =>
     client.request('POST', `/ironwake/v1/hardware/import?${query}`, text, headers),
   )
-  const report = answer.json as Json
-  const faults = report?.['faults']
-  if (answer.status === 422 && Array.isArray(faults)) return refuse(faults as Json[], report, options, deps)
-  if (answer.status !== 200) throw failureOf(answer)
-  const warnings = report['warnings']
-  for (const warning of Array.isArray(warnings) ? (warnings as unknown[]) : [])
-    deps.stderr.write(`warning: ${plainText(warningText(warning))}\n`)
+  const report = answer.json as Report
+  const { faults, warnings = [] } = report
+  if (answer.status !== 200 && !(answer.status === 422 && faults)) throw failureOf(answer)
+  for (const warning of warnings) deps.stderr.write(`warning: ${plainText(warning)}\n`)
   if (options.output === 'json') deps.stdout.write(await dataText('json', report))
-  else deps.stdout.write(summary(report, options.dryRun === true))
+  else deps.stdout.write(faults ? faultTable(faults) : summary(report, options.dryRun === true))
+  if (!faults) return
+  const count = `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`
+  throw new CommandFailed(`${count}; nothing was imported`)
 }
 
-async function refuse(faults: Json[], report: Json, options: ImportOptions, deps: CliDeps): Promise<void> {
-  if (options.output === 'json') deps.stdout.write(await dataText('json', report))
-  else deps.stdout.write(faultTable(faults))
-  throw new CommandFailed(`${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}; nothing was imported`)
+function faultTable(faults: readonly Fault[]): string {
+  const rows = faults.map(({ line, column, value, expected }) => [String(line), column, value, expected])
+  return textTable(['LINE', 'COLUMN', 'VALUE', 'EXPECTED'], rows)
 }
 
-function faultTable(faults: Json[]): string {
-  const columns = ['line', 'column', 'value', 'expected']
-  const rows = faults.map((fault) => columns.map((column) => String(fault[column] ?? '')))
-  return textTable(
-    columns.map((column) => column.toUpperCase()),
-    rows,
-  )
+function summary({ created, updated, unchanged }: Report, dryRun: boolean): string {
+  const counts = `${created} created, ${updated} updated, ${unchanged} unchanged`
+  return `${counts}${dryRun ? ' (dry run, nothing stored)' : ''}\n`
 }
-
-function warningText(warning: unknown): string {
-  if (typeof warning !== 'object' || warning === null) return String(warning)
-  const { line, message } = warning as Json
-  if (message === undefined) return JSON.stringify(warning)
-  return line === undefined ? String(message) : `line ${String(line)}: ${String(message)}`
-}
-
-function summary(report: Json, dryRun: boolean): string {
-  const counts = ['created', 'updated', 'unchanged'].map((word) => `${countOf(report[word])} ${word}`)
-  return `${counts.join(', ')}${dryRun ? ' (dry run, nothing stored)' : ''}\n`
-}
-
-const countOf = (value: unknown): number => (Array.isArray(value) ? value.length : Number(value ?? 0))
 
 async function listHardware(options: ListOptions, deps: CliDeps): Promise<void> {
   const { namespace, selector: labelSelector, output } = options
-  const items = await withClient(options, deps, (client) => client.list('Hardware', { namespace, labelSelector }))
+  const items = await withClient(options, deps, (client) =>
+    client.list('Hardware', { namespace, labelSelector }),
+  )
   if (output !== 'table') {
     const list = { apiVersion: 'tinkerbell.org/v1alpha1', kind: 'HardwareList', items }
     deps.stdout.write(await dataText(output, list))
@@ -120,7 +116,9 @@ function hardwareRow(object: KubeObject): string[] {
   const { metadata, spec, status } = object as Hardware
   const interfaces = spec?.interfaces ?? []
   const first = interfaces[0]?.dhcp
-  const labels = Object.entries(metadata.labels ?? {}).filter(([key]) => !key.startsWith('v1alpha1.tinkerbell.org/'))
+  const labels = Object.entries(metadata.labels ?? {}).filter(
+    ([key]) => !key.startsWith('v1alpha1.tinkerbell.org/'),
+  )
   return [
     metadata.namespace,
     metadata.name,

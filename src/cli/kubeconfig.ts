@@ -23,13 +23,13 @@ type Json = Record<string, unknown>
  */
 export function readKubeconfig(path: string): Connection {
   const config = readYaml(path)
-  const context = namedIn(config, 'contexts', String(config['current-context'] ?? ''), path)
+  const context = namedIn(config, 'contexts', config['current-context'], path)
   const { cluster: clusterName, user: userName, namespace } = mapIn(context, 'context')
-  const cluster = mapIn(namedIn(config, 'clusters', String(clusterName), path), 'cluster')
-  const user = mapIn(namedIn(config, 'users', String(userName), path), 'user')
+  const cluster = mapIn(namedIn(config, 'clusters', clusterName, path), 'cluster')
+  const user = mapIn(namedIn(config, 'users', userName, path), 'user')
   const server = cluster['server']
   if (typeof server !== 'string' || !URL.canParse(server))
-    throw invalid(path, `cluster "${String(clusterName)}" has no server URL`)
+    throw invalid(path, `cluster ${JSON.stringify(clusterName)} has no server URL`)
   const pem = (from: Json, name: string) => embedded(from, name, path)
   const tokenFile = user['tokenFile']
   const token = typeof tokenFile === 'string' ? readText(beside(path, tokenFile)).trim() : user['token']
@@ -74,11 +74,13 @@ function mapIn(from: Json, name: string): Json {
   return isMap(value) ? value : {}
 }
 
-function namedIn(config: Json, list: string, name: string, path: string): Json {
+function namedIn(config: Json, list: string, name: unknown, path: string): Json {
   const entries = config[list]
-  const found = Array.isArray(entries) ? entries.find((entry) => isMap(entry) && entry['name'] === name) : undefined
+  const found = Array.isArray(entries)
+    ? entries.find((entry) => isMap(entry) && entry['name'] === name)
+    : undefined
   if (isMap(found)) return found
-  throw invalid(path, `"${list}" has no entry "${name}"`)
+  throw invalid(path, `"${list}" has no entry ${JSON.stringify(name) ?? 'for it'}`)
 }
 
 const beside = (path: string, file: string): string => resolve(dirname(path), file)

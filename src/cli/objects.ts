@@ -16,7 +16,12 @@ type GetOptions = ConnectOptions & {
   selector?: string
   output: Format
 }
-type ApplyOptions = ConnectOptions & { filename: string; namespace?: string; dryRun?: boolean; output: Format }
+type ApplyOptions = ConnectOptions & {
+  filename: string
+  namespace?: string
+  dryRun?: boolean
+  output: Format
+}
 type DeleteOptions = ConnectOptions & { filename?: string; namespace?: string; output: Format }
 
 /** `get`, `apply` and `delete` for every kind that the server has. */
@@ -27,7 +32,9 @@ export function objectCommands(program: Command, deps: CliDeps): void {
     .option('-n, --namespace <name>', 'namespace (default: that of the kubeconfig)')
     .option('-A, --all-namespaces', 'objects of all namespaces')
     .option('-l, --selector <labels>', 'only objects with these labels')
-    .action((kind: string, name: string | undefined, options: GetOptions) => getObjects(kind, name, options, deps))
+    .action((kind: string, name: string | undefined, options: GetOptions) =>
+      getObjects(kind, name, options, deps),
+    )
   withExamples(
     withOutput(withConnection(get), 'table', 'wide', 'json', 'yaml', 'name'),
     'get wf -A',
@@ -89,10 +96,14 @@ async function getObjects(
 
 type Table = {
   columnDefinitions: { name: string; priority: number }[]
-  rows: { cells: unknown[]; object?: { metadata: { namespace: string } } }[]
+  rows: { cells: (string | number | boolean | null)[]; object?: { metadata: { namespace: string } } }[]
 }
 
-function printTable(table: Table, { wide, everywhere }: { wide: boolean; everywhere: boolean }, deps: CliDeps): void {
+function printTable(
+  table: Table,
+  { wide, everywhere }: { wide: boolean; everywhere: boolean },
+  deps: CliDeps,
+): void {
   if (table.rows.length === 0) {
     deps.stderr.write('nothing found\n')
     return
@@ -121,7 +132,9 @@ export async function objectsIn(text: string, file: string, namespace: string): 
     const content: unknown = document.toJS()
     if (content === null || content === undefined) return []
     const { kind, items } = content as { kind?: unknown; items?: unknown }
-    return typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items) ? (items as unknown[]) : [content]
+    return typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)
+      ? (items as unknown[])
+      : [content]
   })
   if (objects.length === 0) throw new CommandFailed(`${file} holds no object`)
   return objects.map((object, index) => placed(object, `${file}, object ${index + 1}`, namespace))
@@ -209,4 +222,3 @@ async function deleteObjects(
     if (options.output === 'json') deps.stdout.write(await dataText('json', { deleted }))
   })
 }
-

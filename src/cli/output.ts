@@ -9,7 +9,10 @@ export function textTable(headers: readonly string[], rows: readonly (readonly s
   const all = [headers, ...rows.map((cells) => cells.map(plainText))]
   const widths = headers.map((_, column) => Math.max(...all.map((cells) => (cells[column] ?? '').length)))
   const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
   return `${all.map(line).join('\n')}\n`
 }
 

@@ -21,7 +21,13 @@ export function buildProgram(deps: CliDeps): Command {
       writeErr: (text) => void deps.stderr.write(text),
     })
     .exitOverride()
-  withExamples(program, 'serve', 'hardware import hardware.csv', 'apply -f template.yaml', 'timeline machine-1 --follow')
+  withExamples(
+    program,
+    'serve',
+    'hardware import hardware.csv',
+    'apply -f template.yaml',
+    'timeline machine-1 --follow',
+  )
   deps.extend?.(program)
   hardwareCommands(program, deps)
   objectCommands(program, deps)

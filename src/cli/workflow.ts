@@ -6,12 +6,19 @@ import { CommandFailed, placeOf, withClient, withConnection, withExamples, withO
 import type { CliDeps, ConnectOptions } from './command.ts'
 import { dataText, plainText, textTable } from './output.ts'
 
-type ListOptions = ConnectOptions & { namespace?: string; selector?: string; output: 'table' | 'json' | 'yaml' }
+type ListOptions = ConnectOptions & {
+  namespace?: string
+  selector?: string
+  output: 'table' | 'json' | 'yaml'
+}
 type ShowOptions = ConnectOptions & { namespace?: string; output: 'text' | 'json' | 'yaml' }
 
 /** `workflow list`, `workflow show` and `workflow watch`. */
 export function workflowCommands(program: Command, deps: CliDeps): void {
-  const workflow = program.command('workflow').alias('wf').description('installations: which run, and how far they are')
+  const workflow = program
+    .command('workflow')
+    .alias('wf')
+    .description('installations: which run, and how far they are')
   withExamples(workflow, 'workflow list', 'workflow watch install-1')
   const list = workflow
     .command('list')
@@ -20,13 +27,20 @@ export function workflowCommands(program: Command, deps: CliDeps): void {
     .option('-n, --namespace <name>', 'only this namespace')
     .option('-l, --selector <labels>', 'only workflows with these labels')
     .action((options: ListOptions) => listWorkflows(options, deps))
-  withExamples(withOutput(withConnection(list), 'table', 'json', 'yaml'), 'workflow list', 'workflow list -o json')
+  withExamples(
+    withOutput(withConnection(list), 'table', 'json', 'yaml'),
+    'workflow list',
+    'workflow list -o json',
+  )
   const show = workflow
     .command('show <name>')
     .description('one workflow with its actions ("name" or "namespace/name")')
     .option('-n, --namespace <name>', 'namespace (default: that of the kubeconfig)')
     .action((name: string, options: ShowOptions) => showWorkflow(name, options, deps))
-  withExamples(withOutput(withConnection(show), 'text', 'json', 'yaml'), 'workflow show eksa-system/install-1')
+  withExamples(
+    withOutput(withConnection(show), 'text', 'json', 'yaml'),
+    'workflow show eksa-system/install-1',
+  )
   const watch = workflow
     .command('watch <name>')
     .description('follow one workflow to its end; the exit code says whether it succeeded')
@@ -41,7 +55,9 @@ export function workflowCommands(program: Command, deps: CliDeps): void {
 
 async function listWorkflows(options: ListOptions, deps: CliDeps): Promise<void> {
   const { namespace, selector: labelSelector, output } = options
-  const items = await withClient(options, deps, (client) => client.list('Workflow', { namespace, labelSelector }))
+  const items = await withClient(options, deps, (client) =>
+    client.list('Workflow', { namespace, labelSelector }),
+  )
   if (output !== 'table') {
     const list = { apiVersion: 'tinkerbell.org/v1alpha1', kind: 'WorkflowList', items }
     deps.stdout.write(await dataText(output, list))
@@ -90,13 +106,22 @@ function workflowText(workflow: Workflow): string {
     ['Agent', status?.agentID],
     ['Rendering', status?.templateRendering],
   ]
-  const head = facts.flatMap(([name, value]) => (value ? [`${`${name}:`.padEnd(11)}${plainText(value)}\n`] : []))
+  const head = facts.flatMap(([name, value]) =>
+    value ? [`${`${name}:`.padEnd(11)}${plainText(value)}\n`] : [],
+  )
   const failed = (status?.conditions ?? []).filter(({ type, message }) => message && /Fail/.test(type))
   const conditions = failed.map(({ type, message }) => `${type}: ${plainText(message ?? '')}\n`)
   const rows = (status?.tasks ?? []).flatMap((task) =>
-    task.actions.map((action) => [task.name, action.name, action.state, action.executionDuration ?? '-', action.message ?? '']),
+    task.actions.map((action) => [
+      task.name,
+      action.name,
+      action.state,
+      action.executionDuration ?? '-',
+      action.message ?? '',
+    ]),
   )
-  const table = rows.length === 0 ? '' : `\n${textTable(['TASK', 'ACTION', 'STATE', 'TIME', 'MESSAGE'], rows)}`
+  const table =
+    rows.length === 0 ? '' : `\n${textTable(['TASK', 'ACTION', 'STATE', 'TIME', 'MESSAGE'], rows)}`
   return head.join('') + conditions.join('') + table
 }
 
@@ -131,7 +156,8 @@ async function followWorkflow(
       const query = `watch=true&resourceVersion=${since}&fieldSelector=metadata.name%3D${encodeURIComponent(place.name)}`
       const onEvent = (event: unknown) => {
         const { type, object } = event as { type: string; object: Workflow }
-        if (type === 'DELETED') throw new CommandFailed(`workflow ${place.namespace}/${place.name} was deleted`)
+        if (type === 'DELETED')
+          throw new CommandFailed(`workflow ${place.namespace}/${place.name} was deleted`)
         if (type !== 'ADDED' && type !== 'MODIFIED') return
         print(last, object, asJson, deps)
         last = object
@@ -170,7 +196,8 @@ function changesOf(before: Workflow | undefined, after: Workflow): string[] {
     return [`[${index + 1}/${actions.length}] ${plainText(action.name)}: ${action.state}${time}${message}`]
   })
   const state = after.status?.state
-  if (state !== before?.status?.state || !before) lines.push(`workflow ${after.metadata.name}: ${state ?? 'not planned yet'}`)
+  if (state !== before?.status?.state || !before)
+    lines.push(`workflow ${after.metadata.name}: ${state ?? 'not planned yet'}`)
   return lines
 }
 

@@ -21,7 +21,8 @@ export function warningsOf(object: NewObject | KubeObject): string[] {
   const nic = spec?.interfaces?.[0]
   const warnings: string[] = []
   if (!nic?.dhcp?.mac) warnings.push('spec.interfaces[0].dhcp.mac is empty: the machine cannot be recognised')
-  else if (!nic.dhcp.ip?.address) warnings.push('spec.interfaces[0].dhcp.ip.address is empty: no address to give')
+  else if (!nic.dhcp.ip?.address)
+    warnings.push('spec.interfaces[0].dhcp.ip.address is empty: no address to give')
   if (!spec?.disks?.length) warnings.push('spec.disks is empty: there is no disk to install to')
   return warnings
 }

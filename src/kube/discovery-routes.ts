@@ -10,7 +10,9 @@ const kubernetes = { major: '1', minor: '33' }
 export function discoveryRoutes(app: KubeApp, version: string): void {
   app.get('/api', async () => apiVersions)
   app.get('/api/v1', async () => coreResources)
-  app.get('/api/v1/namespaces/:name', async (request) => namespaceOf((request.params as { name: string }).name))
+  app.get('/api/v1/namespaces/:name', async (request) =>
+    namespaceOf((request.params as { name: string }).name),
+  )
   app.get('/apis', async () => apiGroupList())
   app.get('/apis/:group', async (request) => found(apiGroup((request.params as { group: string }).group)))
   app.get('/apis/:group/:version', async (request) => {

@@ -51,7 +51,13 @@ export function apiResourceList(group: string, version: string): object | undefi
         shortNames: info.shortNames,
         categories: info.categories,
       },
-      { name: `${info.plural}/status`, singularName: '', namespaced: true, kind: info.kind, verbs: statusVerbs },
+      {
+        name: `${info.plural}/status`,
+        singularName: '',
+        namespaced: true,
+        kind: info.kind,
+        verbs: statusVerbs,
+      },
     ]),
   }
 }

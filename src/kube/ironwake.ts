@@ -17,8 +17,8 @@ import { failure } from './status.ts'
 export type CsvFault = { line: number; column: string; value: string; expected: string }
 
 export type ImportReport =
-  | { created: number; updated: number; unchanged: number; warnings: readonly unknown[] }
-  | { faults: readonly CsvFault[] }
+  | { created: number; updated: number; unchanged: number; warnings: readonly string[] }
+  | { faults: readonly CsvFault[]; warnings: readonly string[] }
 
 export type TimelineSource = {
   /** oldest first */
@@ -61,7 +61,9 @@ function workflowRoutes(app: KubeApp, { store, workflowLogs, workflowProgress }:
       const { workflow, actions } = await workflowAt(store, request.params as Place)
       const wanted = parameter(query, 'action')
       const since = lineNumber(parameter(query, 'since'))
-      const chosen = actions.filter(({ id, name }) => wanted === undefined || wanted === id || wanted === name)
+      const chosen = actions.filter(
+        ({ id, name }) => wanted === undefined || wanted === id || wanted === name,
+      )
       if (wanted !== undefined && chosen.length === 0)
         throw new AppError('NotFound', `workflow ${workflow.metadata.name} has no action "${wanted}"`)
       const read = async ({ id, name }: Named) => ({
@@ -111,7 +113,7 @@ function importRoute(app: KubeApp, deps: IronwakeDeps): void {
     })
     if (!('faults' in report)) return report
     const message = `the CSV has ${report.faults.length} fault(s); nothing was imported`
-    return reply.code(422).send({ ...failure(422, 'Invalid', message), faults: report.faults })
+    return reply.code(422).send({ ...failure(422, 'Invalid', message), ...report })
   })
 }
 
@@ -192,8 +194,7 @@ async function hardwareNamed(store: Pick<Store, 'get' | 'list'>, text: string): 
   }
   const found = (await store.list('Hardware')).items.filter((item) => item.metadata.name === first)
   if (found.length === 1) return found[0] as Hardware
-  if (found.length === 0)
-    throw new AppError('NotFound', `no hardware "${text}", and it is not a MAC address`)
+  if (found.length === 0) throw new AppError('NotFound', `no hardware "${text}", and it is not a MAC address`)
   const names = found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
   throw new AppError('BadRequest', `several hardware are called "${text}": ${names.join(', ')}`)
 }

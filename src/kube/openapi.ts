@@ -18,7 +18,9 @@ const writeParameters = [
 export function openApiIndex(): object {
   const paths = groupVersions.map(({ group, version }) => {
     const path = `apis/${group}/${version}`
-    const hash = createHash('sha256').update(JSON.stringify(openApiDocument(group, version))).digest('hex')
+    const hash = createHash('sha256')
+      .update(JSON.stringify(openApiDocument(group, version)))
+      .digest('hex')
     return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash.slice(0, 32).toUpperCase()}` }]
   })
   return { paths: Object.fromEntries(paths) as Json }
@@ -111,8 +113,18 @@ function schemaOf(info: KindInfo): Json {
 
 /** A JSON Schema as OpenAPI 3.0 knows it: maps as additionalProperties, fixed choices as enum. */
 export function openApiSchema(schema: unknown): Json {
-  const { type, description, pattern, minimum, maximum, properties, items, required, anyOf, patternProperties } =
-    schema as Json
+  const {
+    type,
+    description,
+    pattern,
+    minimum,
+    maximum,
+    properties,
+    items,
+    required,
+    anyOf,
+    patternProperties,
+  } = schema as Json
   const kept = Object.entries({ type, description, pattern, minimum, maximum, required }).filter(
     ([, value]) => value !== undefined,
   )

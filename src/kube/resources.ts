@@ -4,7 +4,14 @@ import { AppError, isCode } from '../model/error.ts'
 import type { KindInfo, KindName } from '../model/kinds.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
 import { alreadyExists, notFound } from '../store/failure.ts'
-import { createObject, deleteObject, modifyObject, newObject, patchObject, updateObject } from '../store/resource.ts'
+import {
+  createObject,
+  deleteObject,
+  modifyObject,
+  newObject,
+  patchObject,
+  updateObject,
+} from '../store/resource.ts'
 import type { Key, Store } from '../store/store.ts'
 import { warningsOf, withDefaults } from './admit.ts'
 import type { KubeApp, Reply, Request } from './app.ts'
@@ -253,4 +260,3 @@ function warn(reply: Reply, object: KubeObject): void {
   const warnings = warningsOf(object).map((text) => `299 - "${text}"`)
   if (warnings.length > 0) void reply.header('warning', warnings)
 }
-

@@ -73,7 +73,8 @@ function take(reader: Reader, token: string): boolean {
   return true
 }
 
-const isWord = (token: string | undefined): token is string => token !== undefined && !/^[(),=!<>]/.test(token)
+const isWord = (token: string | undefined): token is string =>
+  token !== undefined && !/^[(),=!<>]/.test(token)
 
 function requirement(reader: Reader): Requirement {
   const absent = take(reader, '!')
@@ -132,4 +133,5 @@ function valueSet(reader: Reader): ReadonlySet<string> {
   return values
 }
 
-const malformed = (why: string): AppError => new AppError('BadRequest', `unable to parse label selector: ${why}`)
+const malformed = (why: string): AppError =>
+  new AppError('BadRequest', `unable to parse label selector: ${why}`)

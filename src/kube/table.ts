@@ -59,12 +59,16 @@ export function partialMetadata(object: KubeObject, version = 'v1'): object {
 }
 
 /** Values of `columns` in `object`; null where there is none. */
-export function cellsOf(columns: readonly Column[], object: KubeObject): (string | number | boolean | null)[] {
+export function cellsOf(
+  columns: readonly Column[],
+  object: KubeObject,
+): (string | number | boolean | null)[] {
   return columns.map(({ path }) => {
     const value = path
       .split('.')
       .reduce<unknown>(
-        (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+        (at, key) =>
+          typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined,
         object,
       )
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value

@@ -115,7 +115,11 @@ function nameFaults({ metadata }: NewObject): Fault[] {
     faults.push({ path, message: `Invalid value: ${JSON.stringify(value.slice(0, 100))}: ${expected}` })
   if (!metadata.name) faults.push({ path: 'metadata.name', message: 'Required value: name is required' })
   else if (metadata.name.length > 253 || !subdomain.test(metadata.name))
-    fault('metadata.name', metadata.name, 'expected lower case letters, digits, "-" and "." (RFC 1123 subdomain)')
+    fault(
+      'metadata.name',
+      metadata.name,
+      'expected lower case letters, digits, "-" and "." (RFC 1123 subdomain)',
+    )
   if (!label.test(metadata.namespace))
     fault(
       'metadata.namespace',

@@ -123,8 +123,7 @@ async function stream(
   try {
     for (const item of start.items) await send('ADDED', item)
     if (start.initialEnd) await bookmark(true)
-    if (options.allowWatchBookmarks)
-      timer = setInterval(() => void bookmark(false), deps.bookmarkMs).unref()
+    if (options.allowWatchBookmarks) timer = setInterval(() => void bookmark(false), deps.bookmarkMs).unref()
     for (let step = await first; !step.done && !lines.ended; step = await changes.next()) {
       const event = eventOf(step.value, selects)
       version = step.value.version

@@ -117,7 +117,7 @@ async function tellProgress(lab: Lab, story: Story): Promise<boolean> {
     const { state = '' } = workflow.status ?? {}
     if (state === 'FAILED' || state === 'TIMEOUT')
       throw new AppError('Internal', `the workflow ended: ${state}`)
-    const running = (await progressOf(lab, workflow)).filter(({ done, total }) => done < total || total === 0)
+    const running = await progressOf(lab, target.name)
     for (const progress of running) story.progress(progress)
     return running.length > 0
   } catch (error) {

@@ -96,17 +96,15 @@ function exampleTemplate(): NewObject {
 export const workflowOf = (lab: Lab, name: string): Promise<Workflow> =>
   lab.api.get('Workflow', namespace, name)
 
-/** How far the actions of a Workflow have come; empty when the server is away. */
-export async function progressOf(lab: Lab, workflow: Workflow): Promise<Progress[]> {
-  const { name } = workflow.metadata
-  const known = (await lab.api.request('GET', `/ironwake/v1/workflows/${namespace}/${name}/progress`)) as {
-    actionId: string
-    doneBytes: number
-    totalBytes: number
-  }[]
-  const actions = (workflow.status?.tasks ?? []).flatMap((task) => task.actions)
-  return known.map(({ actionId, doneBytes, totalBytes }) => {
-    const action = actions.find(({ id }) => id === actionId)?.name ?? actionId
-    return { action, done: doneBytes, total: totalBytes }
-  })
+/** How far those actions have come that run and move bytes. */
+export async function progressOf(lab: Lab, name: string): Promise<Progress[]> {
+  const { actions } = (await lab.api.request(
+    'GET',
+    `/ironwake/v1/workflows/${namespace}/${name}/progress`,
+  )) as {
+    actions: { action: string; state: string; doneBytes?: number; totalBytes?: number }[]
+  }
+  return actions.flatMap(({ action, state, doneBytes, totalBytes = 0 }) =>
+    state === 'RUNNING' && doneBytes !== undefined ? [{ action, done: doneBytes, total: totalBytes }] : [],
+  )
 }

@@ -109,7 +109,6 @@ function phoneHome(deps: MetadataHttpDeps, request: FastifyRequest, reply: Fasti
   const said = parsePhoneHome(request.headers['content-type'] ?? '', body)
   if (!said) return plain(reply, 400, 'the body is not a JSON object\n')
   deps.record(machine.mac, 'phone-home', said)
-  deps.log.info({ mac: machine.mac, ...said }, 'machine phoned home')
   deps.phonedHome(machine, said)
   return plain(reply, 200, 'ok\n')
 }

@@ -30,8 +30,13 @@ type Entry = { link: AgentLink; heardAt: number }
 export function createAgents({ machineByAgent, silenceMs }: Deps): Agents {
   const entries = new Map<string, Entry>()
   const missed = new Map<Mac, number>()
+  const byName = new Map<string, AgentLink>()
   const keyOf = (name: string) => machineByAgent(name)?.macs[0] ?? agentKey(name)
   const entryOf = (link: AgentLink) => [...candidates(link)].find(([, entry]) => entry.link === link)
+
+  const unname = (link: AgentLink) => {
+    if (byName.get(agentKey(link.agentId)) === link) byName.delete(agentKey(link.agentId))
+  }
 
   // The Hardware may have changed since the link came: its key is then another one.
   function* candidates(link: AgentLink): Iterable<[string, Entry]> {
@@ -46,12 +51,14 @@ export function createAgents({ machineByAgent, silenceMs }: Deps): Agents {
       const key = keyOf(link.mac)
       const old = entries.get(key)?.link
       entries.set(key, { link, heardAt: now })
+      byName.set(agentKey(link.agentId), link)
       missed.delete(link.mac)
       return old
     },
     remove: (link) => {
       const found = entryOf(link)
       if (found) entries.delete(found[0])
+      unname(link)
       return found !== undefined
     },
     isCurrent: (link) => entryOf(link) !== undefined,
@@ -59,12 +66,7 @@ export function createAgents({ machineByAgent, silenceMs }: Deps): Agents {
       const found = entryOf(link)
       if (found) found[1].heardAt = now
     },
-    linkOf: (agentId) => {
-      const known = entries.get(keyOf(agentId))?.link
-      if (known) return known
-      for (const { link } of entries.values()) if (agentKey(link.agentId) === agentKey(agentId)) return link
-      return undefined
-    },
+    linkOf: (agentId) => entries.get(keyOf(agentId))?.link ?? byName.get(agentKey(agentId)),
     namesOf: (link) => {
       const machine = machineByAgent(link.mac) ?? machineByAgent(link.agentId)
       const names = [link.agentId, link.mac, ...(machine ? [machine.agentId, ...machine.macs] : [])]
@@ -77,6 +79,7 @@ export function createAgents({ machineByAgent, silenceMs }: Deps): Agents {
       for (const [key, { link, heardAt }] of entries) {
         if (now < heardAt + silenceMs) continue
         entries.delete(key)
+        unname(link)
         lost.push({ mac: link.mac, link, silentMs: now - heardAt })
       }
       for (const [mac, since] of missed) {

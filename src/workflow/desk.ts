@@ -5,29 +5,13 @@ import type { RecordStage } from '../timeline/stage.ts'
 import type { Agents } from './agents.ts'
 import { agentKey } from './catalog.ts'
 import type { ActionOwner, Catalog } from './catalog.ts'
-import type { AgentHello, AgentLink, AgentReport } from './link.ts'
+import type { AgentLink, AgentReport, Desk } from './link.ts'
 import type { Listeners } from './listeners.ts'
 import type { ActionLogs } from './logs.ts'
 import { currentPlace } from './place.ts'
 import type { ProgressBook } from './progress.ts'
 import type { Runs } from './runs.ts'
 import type { Serial } from './serial.ts'
-
-/** The side of the engine that agents' sessions call, whatever their protocol. */
-export type Desk = {
-  /** A new link of a machine takes the place of its earlier one. Resolves when the first command is on its way. */
-  connect(link: AgentLink, hello: AgentHello): Promise<void>
-  disconnect(link: AgentLink): void
-  /**
-   * Resolves when what follows from the report is on disk.
-   * @returns whether the action now stands as reported; `false` = it is not (any more) this agent's to report on
-   * @throws AppError of the store: the agent reports again
-   */
-  report(link: AgentLink, report: AgentReport): Promise<boolean>
-  progress(link: AgentLink, progress: { actionId: string; doneBytes: number; totalBytes: number }): void
-  log(link: AgentLink, actionId: string, lines: readonly string[]): void
-  heartbeat(link: AgentLink): void
-}
 
 type Deps = {
   clock: Pick<Clock, 'now'>

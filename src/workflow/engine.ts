@@ -12,17 +12,16 @@ import { createAgents } from './agents.ts'
 import { createAlarm } from './alarm.ts'
 import { createCatalog } from './catalog.ts'
 import { createDesk } from './desk.ts'
-import type { Desk } from './desk.ts'
 import type { EngineListener } from './listeners.ts'
 import { createListeners } from './listeners.ts'
 import { runActionOf } from './link.ts'
-import type { ActionLogs } from './logs.ts'
+import type { Desk } from './link.ts'
+import type { ActionLogs, LogRead } from './logs.ts'
 import { milestonesOf } from './milestones.ts'
 import { createPlanner } from './planner.ts'
 import type { Plan } from './planner.ts'
 import { createProgressBook } from './progress.ts'
-import { createReader } from './reader.ts'
-import type { Reader } from './reader.ts'
+import type { ActionProgress } from './progress.ts'
 import { createRuns } from './runs.ts'
 import { createSerial } from './serial.ts'
 import type { RunCommand } from './step.ts'
@@ -50,13 +49,16 @@ export type EngineDeps = {
  * Drives Workflows from creation to their end: see docs/architecture.md, "Engine". `run` may be called once; agents
  * that connect earlier wait until the Workflows are known.
  */
-export type Engine = Desk &
-  Reader & {
-    run: Part
-    heartbeatMs: number
-    /** Hears of every change, progress and log line; the result ends that. */
-    subscribe(listener: EngineListener): () => void
-  }
+export type Engine = Desk & {
+  run: Part
+  heartbeatMs: number
+  /** Hears of every change, progress and log line; the result ends that. */
+  subscribe(listener: EngineListener): () => void
+  /** what an action of the Workflow with this uid printed, from line `since` on */
+  workflowLogs(uid: string, actionId: string, since?: number): Promise<LogRead>
+  /** how far the actions of the Workflow with this uid have come */
+  workflowProgress(uid: string): Promise<ActionProgress[]>
+}
 
 /** What is due is looked for at most this often, ms; machines that fall silent need no better. */
 const coarseMs = 1000
@@ -182,10 +184,11 @@ export function createEngine(deps: EngineDeps): Engine {
 
   return {
     ...desk,
-    ...createReader({ store, logs, progress }),
     run,
     heartbeatMs,
     subscribe: listeners.subscribe,
+    workflowLogs: logs.read,
+    workflowProgress: progress.read,
   }
 }
 

@@ -56,6 +56,22 @@ export type AgentReport = {
   attempt: number
 }
 
+/** The side of the engine that agents' sessions call, whatever their protocol. */
+export type Desk = {
+  /** A new link of a machine takes the place of its earlier one. Resolves when the first command is on its way. */
+  connect(link: AgentLink, hello: AgentHello): Promise<void>
+  disconnect(link: AgentLink): void
+  /**
+   * Resolves when what follows from the report is on disk.
+   * @returns whether the action now stands as reported; `false` = it is not (any more) this agent's to report on
+   * @throws AppError of the store: the agent reports again
+   */
+  report(link: AgentLink, report: AgentReport): Promise<boolean>
+  progress(link: AgentLink, progress: { actionId: string; doneBytes: number; totalBytes: number }): void
+  log(link: AgentLink, actionId: string, lines: readonly string[]): void
+  heartbeat(link: AgentLink): void
+}
+
 /** The command for the action that runs; `undefined` when none does. */
 export function runActionOf(workflow: Workflow, now: number): AgentCommand | undefined {
   const status: RunStatus = workflow.status ?? {}

@@ -5,7 +5,7 @@ import { parseMac } from '../../src/model/mac.ts'
 import type { Machine } from '../../src/model/machine.ts'
 import type { SideStore } from '../../src/store/side.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import { Identity } from '../../src/boot/identity.ts'
+import { bootIdentity } from '../../src/boot/identity.ts'
 import type { IdentityAlarm } from '../../src/boot/identity.ts'
 import { mac, machineOf } from './things.ts'
 
@@ -18,7 +18,7 @@ async function identityOn(
   machineByMac: (asked: string) => Machine | undefined = () => usual,
 ) {
   const alarms: IdentityAlarm[] = []
-  const identity = new Identity({ side, clock, machineByMac, alarm: (alarm) => void alarms.push(alarm) })
+  const identity = bootIdentity({ side, clock, machineByMac, alarm: (alarm) => void alarms.push(alarm) })
   await identity.load()
   const hello = (token: string, bootId = 'boot-a', agentId = 'node-one') =>
     identity.authenticate({ agentId, bootId, token, sessionKey: '' })
@@ -173,7 +173,7 @@ t.test('a machine whose Hardware is gone is turned away', async (t) => {
 })
 
 t.test('nothing works before the secret is read', async (t) => {
-  const identity = new Identity({
+  const identity = bootIdentity({
     side: await sideStore(t),
     clock,
     machineByMac: () => usual,

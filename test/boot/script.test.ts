@@ -7,11 +7,8 @@ import { machineOf, site, texts } from './things.ts'
 const agent: BootTarget = { kind: 'agent', why: 'workflow-waits', workflow: 'default/w1' }
 const disk: BootTarget = { kind: 'disk', why: 'installed', thenAgent: false }
 const nonce = '0123456789abcdef0123456789abcdef'
-const scriptFor = (
-  target: BootTarget,
-  changes: Partial<Machine> = {},
-  withNonce: string | undefined = undefined,
-) => machineScript(texts, site, { machine: machineOf(changes), target, nonce: withNonce })
+const scriptFor = (target: BootTarget, changes: Partial<Machine> = {}, withNonce?: string) =>
+  machineScript(texts, site, { machine: machineOf(changes), target, nonce: withNonce })
 const lineOf = (text: string, start: string) => text.split('\n').find((line) => line.startsWith(start))
 
 const usualLine =
@@ -25,12 +22,12 @@ echo ironwake: looking for a boot loader on the disks
 sanboot --drive 0 --filename \\EFI\\ubuntu\\shimx64.efi ||
 sanboot --drive 0 --filename \\EFI\\debian\\shimx64.efi ||
 sanboot --drive 0 --filename \\EFI\\redhat\\shimx64.efi ||
-sanboot --drive 0 --filename \\EFI\\rocky\\shimx64.efi ||
-sanboot --drive 0 --filename \\EFI\\almalinux\\shimx64.efi ||
-sanboot --drive 0 --filename \\EFI\\fedora\\shimx64.efi ||
 sanboot --drive 0 --filename \\EFI\\BOOT\\BOOTX64.EFI ||
 sanboot --drive 0 --filename \\EFI\\ubuntu\\grubx64.efi ||
 sanboot --drive 0 --filename \\EFI\\debian\\grubx64.efi ||
+sanboot --drive 0 --filename \\EFI\\rocky\\shimx64.efi ||
+sanboot --drive 0 --filename \\EFI\\almalinux\\shimx64.efi ||
+sanboot --drive 0 --filename \\EFI\\fedora\\shimx64.efi ||
 sanboot --drive 0 --filename \\EFI\\centos\\shimx64.efi ||
 sanboot --drive 0 --filename \\EFI\\opensuse\\shim.efi ||
 sanboot --drive 0 --filename \\EFI\\sles\\shim.efi ||
@@ -41,12 +38,13 @@ echo ironwake: looking for a boot loader on the disks
 sanboot --drive 0 --filename \\EFI\\ubuntu\\shimaa64.efi ||
 sanboot --drive 0 --filename \\EFI\\debian\\shimaa64.efi ||
 sanboot --drive 0 --filename \\EFI\\redhat\\shimaa64.efi ||
-sanboot --drive 0 --filename \\EFI\\rocky\\shimaa64.efi ||
-sanboot --drive 0 --filename \\EFI\\almalinux\\shimaa64.efi ||
-sanboot --drive 0 --filename \\EFI\\fedora\\shimaa64.efi ||
 sanboot --drive 0 --filename \\EFI\\BOOT\\BOOTAA64.EFI ||
 sanboot --drive 0 --filename \\EFI\\ubuntu\\grubaa64.efi ||
 sanboot --drive 0 --filename \\EFI\\debian\\grubaa64.efi ||
+sanboot --drive 0 --filename \\EFI\\rocky\\shimaa64.efi ||
+sanboot --drive 0 --filename \\EFI\\almalinux\\shimaa64.efi ||
+sanboot --drive 0 --filename \\EFI\\fedora\\shimaa64.efi ||
+sanboot --drive 0 --filename \\EFI\\centos\\shimaa64.efi ||
 goto disk-failed
 :disk-bios
 echo ironwake: booting the first disk

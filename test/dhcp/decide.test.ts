@@ -303,7 +303,14 @@ const boots: Case[] = [
     want: tftp('ipxe.efi'),
   },
 ]
-for (const { name, want, ...of } of boots) t.test(name, async (t) => t.match(answered(of), want))
+for (const { name, want, ...of } of boots) {
+  t.test(name, async (t) => {
+    const got = answered(of)
+    t.match(got, want)
+    const { file } = (want as { packet: { file: string } }).packet
+    t.equal(got.packet.file, file)
+  })
+}
 
 const value = <T>(of: Omit<Case, 'name' | 'want'>, option: Option<T>): T | undefined => {
   const reply = decided(of)

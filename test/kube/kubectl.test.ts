@@ -17,7 +17,13 @@ let file: string
 
 const run = (...args: string[]): Promise<Run> =>
   new Promise((resolve) => {
-    const all = ['--kubeconfig', server.pki.kubeconfigPath, '--cache-dir', join(server.dataDir, 'cache'), ...args]
+    const all = [
+      '--kubeconfig',
+      server.pki.kubeconfigPath,
+      '--cache-dir',
+      join(server.dataDir, 'cache'),
+      ...args,
+    ]
     const child = execFile(kubectl, all, { timeout: 20_000 }, (error, out, err) => {
       resolve({ code: error ? Number(error.code ?? 1) : 0, out, err })
     })
@@ -113,7 +119,14 @@ t.test('kubectl works with admin.kubeconfig as it is', { skip }, async (t) => {
     child.stdout.on('data', (data) => (out += String(data)))
     const ended = new Promise((resolve) => child.on('exit', resolve))
     await seen('patched')
-    const waiting = run('wait', 'hw/m1', '-n', 'ns1', '--for=jsonpath={.status.state}=watched', '--timeout=10s')
+    const waiting = run(
+      'wait',
+      'hw/m1',
+      '-n',
+      'ns1',
+      '--for=jsonpath={.status.state}=watched',
+      '--timeout=10s',
+    )
     await updateStatus(server.db.store, key, { state: 'watched' })
     await seen('watched')
     t.match(await waiting, { code: 0, out: /condition met/ })

@@ -30,14 +30,24 @@ t.test('1: /api and /apis answer, also for the aggregated Accept header', async 
     t.match(groups, { status: 200, body: { kind: 'APIGroupList', groups: [{ name: 'tinkerbell.org' }] } })
   }
   t.match(await call('GET', '/apis/tinkerbell.org'), { status: 200, body: { kind: 'APIGroup' } })
-  t.match(await call('GET', '/apis/nobody.org/v1'), { status: 404, body: { kind: 'Status', reason: 'NotFound' } })
+  t.match(await call('GET', '/apis/nobody.org/v1'), {
+    status: 404,
+    body: { kind: 'Status', reason: 'NotFound' },
+  })
   t.match(await call('GET', '/version'), { status: 200, body: { gitVersion: /^v1\.\d+\.\d+/ } })
 })
 
 t.test('2: the resource list names every kind and its status', async (t) => {
   const { body } = await call('GET', base)
   const names = body['resources'].map((entry: Body) => entry['name'])
-  t.same(names, ['hardware', 'hardware/status', 'templates', 'templates/status', 'workflows', 'workflows/status'])
+  t.same(names, [
+    'hardware',
+    'hardware/status',
+    'templates',
+    'templates/status',
+    'workflows',
+    'workflows/status',
+  ])
   for (const entry of body['resources']) t.equal(entry.namespaced, true)
   for (const verb of ['list', 'watch', 'patch']) t.ok(body['resources'][0].verbs.includes(verb), verb)
 })
@@ -45,7 +55,11 @@ t.test('2: the resource list names every kind and its status', async (t) => {
 t.test('3: a request without credentials or with wrong ones is refused', async (t) => {
   for (const authorization of ['', 'Bearer wrong', 'Basic YTpi', `Bearer ${server.pki.adminToken}x`]) {
     const answer = await call('GET', base, undefined, { authorization })
-    t.match(answer, { status: 401, body: { kind: 'Status', reason: 'Unauthorized', code: 401 } }, authorization)
+    t.match(
+      answer,
+      { status: 401, body: { kind: 'Status', reason: 'Unauthorized', code: 401 } },
+      authorization,
+    )
     t.ok(answer.headers['www-authenticate'])
   }
   t.match(await call('GET', '/nowhere', undefined, { authorization: '' }), { status: 401 })
@@ -74,11 +88,15 @@ t.test('5: lists select by label in the grammar of Kubernetes', async (t) => {
   t.same(await list('type=worker'), [])
   const { body } = await call('GET', `${base}/hardware?labelSelector=type%3Dnone`)
   t.match(body, { kind: 'HardwareList', apiVersion: 'tinkerbell.org/v1alpha1', items: [] })
-  t.match(await call('GET', `${base}/hardware?labelSelector=a%20b`), { status: 400, body: { reason: 'BadRequest' } })
+  t.match(await call('GET', `${base}/hardware?labelSelector=a%20b`), {
+    status: 400,
+    body: { reason: 'BadRequest' },
+  })
 })
 
 t.test('5: lists select by name and namespace, and by no other field', async (t) => {
-  const by = (selector: string) => call('GET', `${base}/hardware?fieldSelector=${encodeURIComponent(selector)}`)
+  const by = (selector: string) =>
+    call('GET', `${base}/hardware?fieldSelector=${encodeURIComponent(selector)}`)
   t.equal((await by('metadata.name=m1,metadata.namespace=ns1')).body['items'].length, 1)
   t.equal((await by('metadata.name!=m1')).body['items'].length, 0)
   t.match(await by('spec.disks=x'), { status: 400, body: { reason: 'BadRequest' } })
@@ -110,17 +128,26 @@ t.test('7: a claim by merge patch bumps the version, not the generation', async 
   t.match({ status, body }, { status: 200, body: { metadata: { finalizers, generation: 1 } } })
   t.not(body['metadata'].resourceVersion, before['metadata'].resourceVersion)
   t.same(await list('!v1alpha1.tinkerbell.org/ownerName'), [])
-  t.same(
-    await list('v1alpha1.tinkerbell.org/ownerName=mach-1,v1alpha1.tinkerbell.org/ownerNamespace=capt'),
-    ['m1'],
-  )
+  t.same(await list('v1alpha1.tinkerbell.org/ownerName=mach-1,v1alpha1.tinkerbell.org/ownerNamespace=capt'), [
+    'm1',
+  ])
 })
 
 t.test('8: another claim is a conflict, the same one again changes nothing', async (t) => {
   const before = (await call('GET', `${ns1}/hardware/m1`)).body
-  const other = await call('PATCH', `${ns1}/hardware/m1`, { metadata: { labels: owner('mach-2') } }, mergePatch)
+  const other = await call(
+    'PATCH',
+    `${ns1}/hardware/m1`,
+    { metadata: { labels: owner('mach-2') } },
+    mergePatch,
+  )
   t.match(other, { status: 409, body: { reason: 'Conflict' } })
-  const same = await call('PATCH', `${ns1}/hardware/m1`, { metadata: { labels: owner('mach-1') } }, mergePatch)
+  const same = await call(
+    'PATCH',
+    `${ns1}/hardware/m1`,
+    { metadata: { labels: owner('mach-1') } },
+    mergePatch,
+  )
   t.equal(same.status, 200)
   t.equal(same.body['metadata'].resourceVersion, before['metadata'].resourceVersion)
 })
@@ -151,8 +178,16 @@ t.test('10: null removes labels, annotations and finalizers; unknown fields surv
 })
 
 t.test('11: a patch of a stale version conflicts; other patch types are not understood', async (t) => {
-  const stale = await call('PATCH', `${ns1}/hardware/m1`, { metadata: { resourceVersion: '1' }, spec: {} }, mergePatch)
-  t.match(stale, { status: 409, body: { reason: 'Conflict', message: /^Operation cannot be fulfilled on hardware/ } })
+  const stale = await call(
+    'PATCH',
+    `${ns1}/hardware/m1`,
+    { metadata: { resourceVersion: '1' }, spec: {} },
+    mergePatch,
+  )
+  t.match(stale, {
+    status: 409,
+    body: { reason: 'Conflict', message: /^Operation cannot be fulfilled on hardware/ },
+  })
   for (const type of ['application/strategic-merge-patch+json', 'application/json', 'text/html']) {
     const answer = await call('PATCH', `${ns1}/hardware/m1`, '{}', { 'content-type': type })
     t.match(answer, { status: 415, body: { kind: 'Status', reason: 'UnsupportedMediaType' } }, type)
@@ -162,12 +197,19 @@ t.test('11: a patch of a stale version conflicts; other patch types are not unde
 t.test('12: Templates and Workflows keep their text, and no status of their creator', async (t) => {
   const data = 'version: "0.1"\nname: x\n\ttab ü €\n  - "{{.device_1}}"\n'
   const labels = { 'capt.tinkerbell.org/machine-name': 'm', 'capt.tinkerbell.org/machine-namespace': 'n' }
-  const template = { kind: 'Template', apiVersion: 'tinkerbell.org/v1alpha1', metadata: { name: 't', labels } }
+  const template = {
+    kind: 'Template',
+    apiVersion: 'tinkerbell.org/v1alpha1',
+    metadata: { name: 't', labels },
+  }
   await call('POST', `${ns1}/templates`, { ...template, spec: { data } })
   const { body } = await call('GET', `${ns1}/templates/t`)
   t.equal(body['spec'].data, data)
   t.same(body['metadata'].labels, labels)
-  const made = await call('POST', `${ns1}/workflows`, { ...workflow('w', labels), status: { state: 'SUCCESS' } })
+  const made = await call('POST', `${ns1}/workflows`, {
+    ...workflow('w', labels),
+    status: { state: 'SUCCESS' },
+  })
   t.equal(made.status, 201)
   t.notOk(made.body['status'])
 })
@@ -176,7 +218,12 @@ t.test('15: status is written through its own path only', async (t) => {
   const status = { state: 'RUNNING' }
   await call('PATCH', `${ns1}/workflows/w`, { status }, mergePatch)
   t.notOk((await call('GET', `${ns1}/workflows/w`)).body['status'])
-  const patched = await call('PATCH', `${ns1}/workflows/w/status`, { status, spec: { templateRef: 'z' } }, mergePatch)
+  const patched = await call(
+    'PATCH',
+    `${ns1}/workflows/w/status`,
+    { status, spec: { templateRef: 'z' } },
+    mergePatch,
+  )
   t.match(patched, { status: 200, body: { status, spec: { templateRef: 't' }, metadata: { generation: 1 } } })
   const current = patched.body
   const put = await call('PUT', `${ns1}/workflows/w/status`, { ...current, status: { state: 'SUCCESS' } })
@@ -191,9 +238,14 @@ t.test('15: status is written through its own path only', async (t) => {
 t.test('17: DELETE answers with a Status, then the object is gone', async (t) => {
   const options = { kind: 'DeleteOptions', apiVersion: 'v1' }
   const { status, body } = await call('DELETE', `${ns1}/workflows/w`, options)
-  t.match({ status, body }, { status: 200, body: { kind: 'Status', status: 'Success', details: { name: 'w' } } })
+  t.match(
+    { status, body },
+    { status: 200, body: { kind: 'Status', status: 'Success', details: { name: 'w' } } },
+  )
   t.match(await call('GET', `${ns1}/workflows/w`), { status: 404 })
-  t.match(await call('DELETE', `${ns1}/templates/t`, undefined, { 'content-type': 'application/json' }), { status: 200 })
+  t.match(await call('DELETE', `${ns1}/templates/t`, undefined, { 'content-type': 'application/json' }), {
+    status: 200,
+  })
 })
 
 t.test('17: DELETE holds to its preconditions', async (t) => {
@@ -212,10 +264,16 @@ t.test('19: a finalizer holds a deletion until it is removed', async (t) => {
   })
   const marked = await call('DELETE', `${ns1}/hardware/held`)
   t.match(marked, { status: 200, body: { kind: 'Hardware', metadata: { deletionTimestamp: String } } })
-  t.ok((await call('GET', `${base}/hardware`)).body['items'].some((item: Body) => item['metadata'].name === 'held'))
+  t.ok(
+    (await call('GET', `${base}/hardware`)).body['items'].some(
+      (item: Body) => item['metadata'].name === 'held',
+    ),
+  )
   const added = { metadata: { finalizers: ['example.org/f', 'example.org/g'] } }
   t.match(await call('PATCH', `${ns1}/hardware/held`, added, mergePatch), { status: 422 })
-  t.match(await call('PATCH', `${ns1}/hardware/held`, { metadata: { finalizers: null } }, mergePatch), { status: 200 })
+  t.match(await call('PATCH', `${ns1}/hardware/held`, { metadata: { finalizers: null } }, mergePatch), {
+    status: 200,
+  })
   t.match(await call('GET', `${ns1}/hardware/held`), { status: 404 })
 })
 
@@ -229,7 +287,9 @@ t.test('20: Hardware without an instance id gets its MAC; what else is missing i
 t.test('21: ten patches at once lose nothing', async (t) => {
   const names = Array.from({ length: 10 }, (_, index) => `key-${index}`)
   const patch = (name: string) => ({ metadata: { annotations: { [name]: 'x' } } })
-  const answers = await Promise.all(names.map((name) => call('PATCH', `${ns1}/hardware/m1`, patch(name), mergePatch)))
+  const answers = await Promise.all(
+    names.map((name) => call('PATCH', `${ns1}/hardware/m1`, patch(name), mergePatch)),
+  )
   t.ok(answers.every(({ status }) => status === 200))
   const versions = new Set(answers.map(({ body }) => body['metadata'].resourceVersion))
   t.equal(versions.size, 10)
@@ -248,7 +308,9 @@ t.test('23: PUT needs the current version', async (t) => {
   })
   const next = { ...body, spec: { ...body['spec'], userData: 'new' } }
   t.match(await call('PUT', `${ns1}/hardware/m1`, next), { status: 200, body: { spec: { userData: 'new' } } })
-  t.match(await call('PUT', `${ns1}/hardware/nobody`, { ...next, metadata: { resourceVersion } }), { status: 404 })
+  t.match(await call('PUT', `${ns1}/hardware/nobody`, { ...next, metadata: { resourceVersion } }), {
+    status: 404,
+  })
 })
 
 const refused = [
@@ -261,7 +323,12 @@ const refused = [
   },
   { name: 'a name with capitals', body: { metadata: { name: 'Bad' } }, status: 422, field: 'metadata.name' },
   { name: 'no name at all', body: { metadata: {} }, status: 422, field: 'metadata.name' },
-  { name: 'a label value with a space', body: { metadata: { name: 'x', labels: { a: 'b c' } } }, status: 422, field: 'metadata.labels' },
+  {
+    name: 'a label value with a space',
+    body: { metadata: { name: 'x', labels: { a: 'b c' } } },
+    status: 422,
+    field: 'metadata.labels',
+  },
   { name: 'a version of its own', body: { metadata: { name: 'x', resourceVersion: '5' } }, status: 400 },
   { name: 'another kind', body: { kind: 'Template' }, status: 400 },
   { name: 'another namespace', body: { metadata: { name: 'x', namespace: 'other' } }, status: 400 },
@@ -273,7 +340,8 @@ const refused = [
 ]
 for (const { name, body, status, field, path = '' } of refused)
   t.test(`a create with ${name} is refused with ${status}`, async (t) => {
-    const object = typeof body === 'string' || Array.isArray(body) ? body : { ...hardware('refused'), ...body }
+    const object =
+      typeof body === 'string' || Array.isArray(body) ? body : { ...hardware('refused'), ...body }
     const type = { 'content-type': 'application/json' }
     const answer = await call('POST', `${ns1}/hardware${path}`, object, type)
     t.match(answer, { status, body: { kind: 'Status', status: 'Failure', code: status } })
@@ -283,7 +351,10 @@ for (const { name, body, status, field, path = '' } of refused)
 
 t.test('a create with a misspelt field keeps it', async (t) => {
   const body = { ...hardware('misspelt'), spec: { dsks: [{ device: 'x' }], interfaces: null } }
-  t.match(await call('POST', `${ns1}/hardware`, body), { status: 201, body: { spec: { dsks: [{ device: 'x' }] } } })
+  t.match(await call('POST', `${ns1}/hardware`, body), {
+    status: 201,
+    body: { spec: { dsks: [{ device: 'x' }] } },
+  })
 })
 
 t.test('generateName gives each object a name of its own', async (t) => {
@@ -297,10 +368,15 @@ t.test('generateName gives each object a name of its own', async (t) => {
 t.test('dryRun=All checks and stores nothing', async (t) => {
   const version = async () => (await call('GET', `${base}/hardware`)).body['metadata'].resourceVersion
   const before = await version()
-  t.match(await call('POST', `${ns1}/hardware?dryRun=All`, hardware('dry')), { status: 201, body: { metadata: { name: 'dry' } } })
+  t.match(await call('POST', `${ns1}/hardware?dryRun=All`, hardware('dry')), {
+    status: 201,
+    body: { metadata: { name: 'dry' } },
+  })
   t.match(await call('POST', `${ns1}/hardware?dryRun=All`, hardware('m1')), { status: 409 })
   const patch = { spec: { userData: 'dry' } }
-  t.match(await call('PATCH', `${ns1}/hardware/m1?dryRun=All`, patch, mergePatch), { body: { spec: patch.spec } })
+  t.match(await call('PATCH', `${ns1}/hardware/m1?dryRun=All`, patch, mergePatch), {
+    body: { spec: patch.spec },
+  })
   t.equal(await version(), before)
 })
 
@@ -338,7 +414,12 @@ t.test('a malformed URL is a bad request', async (t) => {
 t.test('health routes need no credentials', async (t) => {
   for (const path of ['/healthz', '/livez', '/readyz'])
     t.match(await call('GET', path, undefined, { authorization: '' }), { status: 200 })
-  const notReady = await startServer({ ready: () => [{ name: 'store', ok: true }, { name: 'dhcp', ok: false }] })
+  const notReady = await startServer({
+    ready: () => [
+      { name: 'store', ok: true },
+      { name: 'dhcp', ok: false },
+    ],
+  })
   t.after(() => notReady.close())
   const answer = await notReady.client.request('GET', '/readyz', undefined, { authorization: '' })
   t.match(answer, { status: 503, json: /\[-\]dhcp failed/ })
@@ -366,7 +447,10 @@ t.test('2.6: metadata alone can be had; protobuf alone cannot', async (t) => {
   t.match(body, { kind: 'PartialObjectMetadataList', items: [{ kind: 'PartialObjectMetadata' }] })
   t.notOk(body['items'][0].spec)
   const protobuf = { accept: 'application/vnd.kubernetes.protobuf' }
-  t.match(await call('GET', `${base}/hardware`, undefined, protobuf), { status: 406, body: { reason: 'NotAcceptable' } })
+  t.match(await call('GET', `${base}/hardware`, undefined, protobuf), {
+    status: 406,
+    body: { reason: 'NotAcceptable' },
+  })
 })
 
 t.test('2.2: OpenAPI has a document per group and version', async (t) => {
@@ -374,7 +458,11 @@ t.test('2.2: OpenAPI has a document per group and version', async (t) => {
   const { serverRelativeURL } = body['paths']['apis/tinkerbell.org/v1alpha1']
   const document = (await call('GET', serverRelativeURL)).body
   const patch = document['paths'][`${base}/namespaces/{namespace}/hardware/{name}`].patch
-  t.same(patch['x-kubernetes-group-version-kind'], { group: 'tinkerbell.org', version: 'v1alpha1', kind: 'Hardware' })
+  t.same(patch['x-kubernetes-group-version-kind'], {
+    group: 'tinkerbell.org',
+    version: 'v1alpha1',
+    kind: 'Hardware',
+  })
   t.ok(patch.parameters.some((parameter: Body) => parameter['name'] === 'fieldValidation'))
   t.same(Object.keys(patch.requestBody.content), ['application/merge-patch+json'])
   const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'

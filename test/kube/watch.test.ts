@@ -19,35 +19,43 @@ const call = async (method: string, path: string, body?: unknown, headers?: Reco
   const { status, json } = await server.client.request(method, path, body, headers)
   return { status, body: json as Body }
 }
-const post = (object: { kind: string }) => call('POST', `${ns1}/${object.kind === 'Hardware' ? 'hardware' : 'workflows'}`, object)
+const post = (object: { kind: string }) =>
+  call('POST', `${ns1}/${object.kind === 'Hardware' ? 'hardware' : 'workflows'}`, object)
 const patch = (path: string, body: object) => call('PATCH', `${ns1}/${path}`, body, mergePatch)
 const names = (events: { type: string; object: Body }[]) =>
   events.map(({ type, object }) => `${type} ${object['metadata'].name ?? ''}`.trim())
 const versionNow = async () => (await call('GET', `${base}/hardware`)).body['metadata'].resourceVersion
 
-t.test('13: a WatchList brings what exists, the end of that, then what changes, and ends on time', async (t) => {
-  await post(workflow('a'))
-  const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
-  const started = Date.now()
-  const watch = watching(server.client, `${ns1}/workflows?${query}&timeoutSeconds=1`)
-  const [added, end] = await watch.until(2)
-  t.match(added, { type: 'ADDED', object: { kind: 'Workflow', apiVersion: 'tinkerbell.org/v1alpha1' } })
-  t.match(end, {
-    type: 'BOOKMARK',
-    object: {
-      kind: 'Workflow',
-      metadata: { resourceVersion: /^[1-9]\d*$/, annotations: { 'k8s.io/initial-events-end': 'true' } },
-    },
-  })
-  await post(workflow('b'))
-  await watch.until(3)
-  t.equal(names(watch.events)[2], 'ADDED b')
-  await watch.ended
-  t.ok(Date.now() - started >= 990)
-  const later = watch.events.slice(3)
-  t.ok(later.length > 0 && later.every(({ type }) => type === 'BOOKMARK'), 'bookmarks come while nothing happens')
-  t.notOk(later[0]?.object.metadata['annotations'])
-})
+t.test(
+  '13: a WatchList brings what exists, the end of that, then what changes, and ends on time',
+  async (t) => {
+    await post(workflow('a'))
+    const query =
+      'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
+    const started = Date.now()
+    const watch = watching(server.client, `${ns1}/workflows?${query}&timeoutSeconds=1`)
+    const [added, end] = await watch.until(2)
+    t.match(added, { type: 'ADDED', object: { kind: 'Workflow', apiVersion: 'tinkerbell.org/v1alpha1' } })
+    t.match(end, {
+      type: 'BOOKMARK',
+      object: {
+        kind: 'Workflow',
+        metadata: { resourceVersion: /^[1-9]\d*$/, annotations: { 'k8s.io/initial-events-end': 'true' } },
+      },
+    })
+    await post(workflow('b'))
+    await watch.until(3)
+    t.equal(names(watch.events)[2], 'ADDED b')
+    await watch.ended
+    t.ok(Date.now() - started >= 990)
+    const later = watch.events.slice(3)
+    t.ok(
+      later.length > 0 && later.every(({ type }) => type === 'BOOKMARK'),
+      'bookmarks come while nothing happens',
+    )
+    t.notOk(later[0]?.object.metadata['annotations'])
+  },
+)
 
 t.test('13: the headers of a watch come at once, over HTTP/1.1 and HTTP/2', async (t) => {
   const path = `${ns1}/workflows?watch=true&resourceVersion=${await versionNow()}`
@@ -86,7 +94,10 @@ t.test('14: list, then watch from its version: every change once, in order, acro
   await writes
   t.same(names(seen), wanted)
   const order = seen.map(({ object }) => Number(object['metadata'].resourceVersion))
-  t.same(order, order.toSorted((a, b) => a - b))
+  t.same(
+    order,
+    order.toSorted((a, b) => a - b),
+  )
 })
 
 t.test('14: a watch without a version begins with what exists', async (t) => {
@@ -104,7 +115,10 @@ t.test('14: a watch without a version begins with what exists', async (t) => {
 
 t.test('14: an object that begins to match is ADDED, one that ceases to is DELETED', async (t) => {
   const version = await versionNow()
-  const watch = watching(server.client, `${ns1}/hardware?watch=1&resourceVersion=${version}&labelSelector=type%3Dcp`)
+  const watch = watching(
+    server.client,
+    `${ns1}/hardware?watch=1&resourceVersion=${version}&labelSelector=type%3Dcp`,
+  )
   await post(hardware('moves', { type: 'worker' }))
   await patch('hardware/moves', { metadata: { labels: { type: 'cp' } } })
   await patch('hardware/moves', { spec: { userData: 'z' } })
@@ -169,7 +183,10 @@ t.test('2.6: a watch for tables sends the columns once', async (t) => {
   let text = ''
   for await (const chunk of stream) text += String(chunk)
   session.destroy()
-  const events = text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Body)
+  const events = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Body)
   t.ok(events.length > 1)
   const columns = events.map(({ object }) => object.columnDefinitions.length)
   t.same(columns, [3, ...columns.slice(1).map(() => 0)])
@@ -179,7 +196,8 @@ t.test('2.6: a watch for tables sends the columns once', async (t) => {
 t.test('14: a version older than the history is Expired', async (t) => {
   const small = await startServer()
   t.after(() => small.close())
-  const make = (name: string) => small.client.create({ ...workflow(name), metadata: { name, namespace: 'ns1' } })
+  const make = (name: string) =>
+    small.client.create({ ...workflow(name), metadata: { name, namespace: 'ns1' } })
   for (let index = 0; index < 3; index++) await make(`w${index}`)
   const store = {
     ...small.db.store,
@@ -227,7 +245,8 @@ t.test('a client that does not read loses its watch and nobody else does', async
   )
   const watch = watching(server.client, `${ns1}/hardware?watch=1&resourceVersion=${await versionNow()}`)
   await post(hardware('big'))
-  for (let index = 0; index < 10; index++) await patch('hardware/big', { spec: { userData: `${index}`.repeat(500_000) } })
+  for (let index = 0; index < 10; index++)
+    await patch('hardware/big', { spec: { userData: `${index}`.repeat(500_000) } })
   await watch.until(11)
   watch.stop()
   tls.destroy()

@@ -19,7 +19,13 @@ async function directory(t: { teardown(done: () => unknown): unknown }): Promise
   return join(parent, 'data')
 }
 const load = (dataDir: string, more: Partial<PkiDeps> = {}) =>
-  loadOrCreatePki({ dataDir, addresses: ['192.0.2.1'], hostnames: ['boot.example'], clock: { now: () => start }, ...more })
+  loadOrCreatePki({
+    dataDir,
+    addresses: ['192.0.2.1'],
+    hostnames: ['boot.example'],
+    clock: { now: () => start },
+    ...more,
+  })
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
 
 t.test('a first start makes everything, readable by its owner only', async (t) => {
@@ -27,7 +33,13 @@ t.test('a first start makes everything, readable by its owner only', async (t) =
   const pki = await load(dataDir)
   t.equal(await modeOf(dataDir), '700')
   t.equal(await modeOf(join(dataDir, 'pki')), '700')
-  for (const file of ['pki/ca.pem', 'pki/server.pem', 'pki/admin.token', 'pki/identity.secret', 'admin.kubeconfig'])
+  for (const file of [
+    'pki/ca.pem',
+    'pki/server.pem',
+    'pki/admin.token',
+    'pki/identity.secret',
+    'admin.kubeconfig',
+  ])
     t.equal(await modeOf(join(dataDir, file)), '600', file)
   t.equal(pki.secret.length, 32)
   t.equal(Buffer.from(pki.adminToken, 'base64url').length, 32)
@@ -40,7 +52,10 @@ t.test('a first start makes everything, readable by its owner only', async (t) =
   for (const host of ['boot.example', 'localhost']) t.ok(cert.checkHost(host), host)
   t.ok(Date.parse(cert.validFrom) < Date.UTC(1971, 0), 'valid for machines whose clock lost its battery')
   t.equal(Date.parse(cert.validTo), pki.expiresAt)
-  t.same((await readdir(join(dataDir, 'pki'))).filter((name) => name.endsWith('.tmp')), [])
+  t.same(
+    (await readdir(join(dataDir, 'pki'))).filter((name) => name.endsWith('.tmp')),
+    [],
+  )
 })
 
 t.test('a second start finds the same', async (t) => {
@@ -50,11 +65,23 @@ t.test('a second start finds the same', async (t) => {
 
 const renewals = [
   { name: 'the same names keep the certificate', change: {}, renewed: false },
-  { name: 'another order of names keeps it', change: { addresses: ['127.0.0.1', '192.0.2.1'] }, renewed: false },
+  {
+    name: 'another order of names keeps it',
+    change: { addresses: ['127.0.0.1', '192.0.2.1'] },
+    renewed: false,
+  },
   { name: 'a new address renews it', change: { addresses: ['192.0.2.1', '192.0.2.2'] }, renewed: true },
   { name: 'a new host name renews it', change: { hostnames: ['other.example'] }, renewed: true },
-  { name: '31 days before its end it is kept', change: { clock: { now: () => start + (730 - 31) * day } }, renewed: false },
-  { name: '29 days before its end it is renewed', change: { clock: { now: () => start + (730 - 29) * day } }, renewed: true },
+  {
+    name: '31 days before its end it is kept',
+    change: { clock: { now: () => start + (730 - 31) * day } },
+    renewed: false,
+  },
+  {
+    name: '29 days before its end it is renewed',
+    change: { clock: { now: () => start + (730 - 29) * day } },
+    renewed: true,
+  },
 ]
 for (const { name, change, renewed } of renewals)
   t.test(name, async (t) => {
@@ -80,7 +107,10 @@ for (const { name, file, content } of faults)
     await load(dataDir)
     const path = join(dataDir, 'pki', file)
     await writeFile(path, content)
-    await t.rejects(load(dataDir), { code: 'FailedPrecondition', message: new RegExp(`${file} cannot be used`) })
+    await t.rejects(load(dataDir), {
+      code: 'FailedPrecondition',
+      message: new RegExp(`${file} cannot be used`),
+    })
     t.equal(await readFile(path, 'utf8'), content)
   })
 
@@ -90,7 +120,10 @@ t.test('a key of another certificate is an error', async (t) => {
   await load(dataDir)
   const path = join(dataDir, 'pki', 'server.pem')
   const own = await readFile(path, 'utf8')
-  await writeFile(path, own.replace(/-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/, other.keyPem))
+  await writeFile(
+    path,
+    own.replace(/-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/, other.keyPem),
+  )
   await t.rejects(load(dataDir), { code: 'FailedPrecondition', message: /does not belong/ })
 })
 
@@ -136,5 +169,6 @@ t.test('a TLS client that trusts the CA accepts the server', async (t) => {
 t.test('only the admin token belongs to the admin', async (t) => {
   const authenticate = tokenAuthenticator('secret-token')
   t.same(authenticate('secret-token'), { user: 'admin' })
-  for (const token of ['', 'secret-toke', 'secret-token ', 'Secret-token']) t.equal(authenticate(token), undefined)
+  for (const token of ['', 'secret-toke', 'secret-token ', 'Secret-token'])
+    t.equal(authenticate(token), undefined)
 })

@@ -1,0 +1,355 @@
+import { execFile } from 'node:child_process'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { pino } from 'pino'
+import t from 'tap'
+import { systemClock } from '../../src/model/clock.ts'
+import type { Facts, Stage } from '../../src/timeline/stage.ts'
+import { encode, parse } from '../../src/tftp/packet.ts'
+import type { TftpFile } from '../../src/tftp/blocks.ts'
+import { tftpServer } from '../../src/tftp/server.ts'
+import type { TftpDeps } from '../../src/tftp/server.ts'
+import { ip4, machine } from '../dhcp/packets.ts'
+import { tftpGet } from './client.ts'
+import { randomFrom } from './random.ts'
+
+const run = promisify(execFile)
+const loopback = ip4('127.0.0.1')
+const random = randomFrom(1)
+const contents: Readonly<Record<string, Buffer>> = {
+  'empty.bin': Buffer.alloc(0),
+  'small.bin': Buffer.from('hello'),
+  'even.bin': Buffer.alloc(1024, 7),
+  'ipxe.efi': Buffer.from(Array.from({ length: 300_000 }, () => random(256))),
+}
+
+function inMemory(data: Buffer): TftpFile {
+  return {
+    size: data.length,
+    read: async (offset, length) => data.subarray(offset, offset + length),
+    close: () => {},
+  }
+}
+
+type Server = {
+  port: number
+  /** stages that were recorded, oldest first */
+  stages: { stage: Stage; facts: Facts }[]
+  recorded(count: number): Promise<void>
+}
+
+async function withServer(change: Partial<TftpDeps>, use: (server: Server) => Promise<void>): Promise<void> {
+  const stop = new AbortController()
+  const stages: Server['stages'] = []
+  const recorded = async (count: number) => {
+    for (let wait = 0; stages.length < count && wait < 300; wait += 1) await systemClock.sleep(10)
+  }
+  let part: Promise<void> | undefined
+  const port = new Promise<number>((resolve, reject) => {
+    part = tftpServer({
+      open: async (name) => (Object.hasOwn(contents, name) ? inMemory(contents[name]!) : undefined),
+      machineByIp: () => machine,
+      record: (_mac, stage, facts = {}) => stages.push({ stage, facts }),
+      log: pino({ level: 'silent' }),
+      clock: systemClock,
+      address: loopback,
+      port: 0,
+      onListening: resolve,
+      ...change,
+    })(stop.signal)
+    part.catch(reject)
+  })
+  try {
+    await use({ port: await port, stages, recorded })
+  } finally {
+    stop.abort()
+    await part
+  }
+}
+
+const asks: Record<string, string>[] = [
+  {},
+  { blksize: '1468' },
+  { tsize: '0', blksize: '1428' },
+  { blksize: '1400', windowsize: '16' },
+  { windowsize: '64', blksize: '65464' },
+  { blksize: '8' },
+]
+for (const asked of asks) {
+  for (const name of asked['blksize'] === '8' ? ['small.bin'] : Object.keys(contents)) {
+    t.test(`${name} arrives whole with ${JSON.stringify(asked)}`, async (t) => {
+      await withServer({}, async ({ port, stages, recorded }) => {
+        const got = await tftpGet(port, name, asked)
+        t.ok(got.data.equals(contents[name]!))
+        if (asked['tsize']) t.equal(got.options.get('tsize'), String(contents[name]!.length))
+        await recorded(1)
+        t.match(stages, [{ stage: 'tftp-read', facts: { file: name, bytes: contents[name]!.length } }])
+      })
+    })
+  }
+}
+
+for (const windowsize of ['1', '8']) {
+  t.test(`lost datagrams are made good with a window of ${windowsize}`, async (t) => {
+    await withServer({}, async ({ port }) => {
+      const lossy = randomFrom(3)
+      const lose = (datagram: number) => datagram === 1 || (datagram < 120 && lossy(40) === 0)
+      const got = await tftpGet(port, 'ipxe.efi', { windowsize, blksize: '1400' }, lose)
+      t.ok(got.data.equals(contents['ipxe.efi']!))
+    })
+  })
+}
+
+const refusals = [
+  {
+    name: 'a file that does not exist',
+    request: { op: 'read', file: '../etc/passwd\u0007', mode: 'octet' },
+    code: 1,
+    fact: 'no such file',
+  },
+  {
+    name: 'a write',
+    request: { op: 'write', file: 'x', mode: 'octet' },
+    code: 2,
+    fact: 'this server is read-only',
+  },
+  {
+    name: 'mode mail',
+    request: { op: 'read', file: 'small.bin', mode: 'mail' },
+    code: 4,
+    fact: 'transfer mode must be octet',
+  },
+] as const
+for (const { name, request, code, fact } of refusals) {
+  t.test(`${name} is refused at once with error ${code}`, async (t) => {
+    await withServer({}, async ({ port, stages }) => {
+      const socket = dgram.createSocket('udp4')
+      t.teardown(() => socket.close())
+      socket.send(encode({ ...request, options: new Map() }), port, '127.0.0.1')
+      const [bytes] = (await once(socket, 'message')) as [Buffer]
+      t.match(parse(bytes), { op: 'error', code })
+      t.match(stages, [{ stage: 'tftp-failed', facts: { why: fact } }])
+      t.notMatch(stages[0]!.facts['file'], /\u0007/)
+    })
+  })
+}
+
+t.test('a file that cannot be opened, read or is cut short ends in an error', async (t) => {
+  const broken: Record<string, () => Promise<TftpFile>> = {
+    'cannot be opened': () => Promise.reject(new Error('disk on fire')),
+    'cannot be read': async () => ({
+      ...inMemory(Buffer.alloc(0)),
+      size: 9,
+      read: () => Promise.reject(new Error('I/O')),
+    }),
+    'is cut short': async () => ({ ...inMemory(Buffer.alloc(100)), size: 2000 }),
+  }
+  for (const [name, open] of Object.entries(broken)) {
+    await withServer({ open }, async ({ port, stages, recorded }) => {
+      await t.rejects(tftpGet(port, 'x'), { message: 'the file cannot be read' }, name)
+      await recorded(1)
+      t.match(stages, [{ stage: 'tftp-failed' }])
+    })
+  }
+})
+
+t.test('netascii is served as octets', async (t) => {
+  await withServer({}, async ({ port }) => {
+    const socket = dgram.createSocket('udp4')
+    t.teardown(() => socket.close())
+    socket.send(
+      encode({ op: 'read', file: 'small.bin', mode: 'netascii', options: new Map() }),
+      port,
+      '127.0.0.1',
+    )
+    const [bytes] = (await once(socket, 'message')) as [Buffer]
+    t.match(parse(bytes), { op: 'data', block: 1, data: contents['small.bin']! })
+  })
+})
+
+t.test('a stranger cannot disturb a transfer', async (t) => {
+  await withServer({}, async ({ port, stages, recorded }) => {
+    const client = dgram.createSocket('udp4')
+    const stranger = dgram.createSocket('udp4')
+    t.teardown(() => [client, stranger].map((socket) => socket.close()))
+    client.send(
+      encode({ op: 'read', file: 'even.bin', mode: 'octet', options: new Map() }),
+      port,
+      '127.0.0.1',
+    )
+    const [, from] = (await once(client, 'message')) as [Buffer, dgram.RemoteInfo]
+    stranger.send(encode({ op: 'error', code: 0, message: 'stop' }), from.port, '127.0.0.1')
+    stranger.send(encode({ op: 'ack', block: 1 }), from.port, '127.0.0.1')
+    await systemClock.sleep(50)
+    client.send(encode({ op: 'ack', block: 1 }), from.port, '127.0.0.1')
+    const [second] = (await once(client, 'message')) as [Buffer]
+    t.match(parse(second), { op: 'data', block: 2 })
+    client.send(encode({ op: 'error', code: 3, message: 'disk full\n' }), from.port, '127.0.0.1')
+    await recorded(1)
+    t.match(stages, [{ stage: 'tftp-failed', facts: { why: 'client-error', detail: 'disk full?' } }])
+  })
+})
+
+t.test('a request that is repeated starts no second transfer', async (t) => {
+  let opened = 0
+  const open = async () => {
+    opened += 1
+    return inMemory(contents['even.bin']!)
+  }
+  await withServer({ open }, async ({ port }) => {
+    const client = dgram.createSocket('udp4')
+    t.teardown(() => client.close())
+    const request = encode({ op: 'read', file: 'even.bin', mode: 'octet', options: new Map() })
+    for (let time = 0; time < 3; time += 1) client.send(request, port, '127.0.0.1')
+    await once(client, 'message')
+    await systemClock.sleep(50)
+    t.equal(opened, 1)
+  })
+})
+
+t.test('a client that asks for the size alone has not failed', async (t) => {
+  await withServer({}, async ({ port, stages }) => {
+    const client = dgram.createSocket('udp4')
+    t.teardown(() => client.close())
+    const asked = new Map([['tsize', '0']])
+    client.send(encode({ op: 'read', file: 'ipxe.efi', mode: 'octet', options: asked }), port, '127.0.0.1')
+    const [bytes, from] = (await once(client, 'message')) as [Buffer, dgram.RemoteInfo]
+    t.same(parse(bytes), { op: 'oack', options: new Map([['tsize', '300000']]) })
+    client.send(
+      encode({ op: 'error', code: 0, message: 'User aborted the transfer' }),
+      from.port,
+      '127.0.0.1',
+    )
+    await systemClock.sleep(80)
+    t.same(stages, [])
+  })
+})
+
+t.test('one client cannot take all transfers', async (t) => {
+  await withServer({ most: { transfers: 4, ofClient: 2 } }, async ({ port, stages }) => {
+    const clients = Array.from({ length: 3 }, () => dgram.createSocket('udp4'))
+    t.teardown(() => clients.map((client) => client.close()))
+    for (const client of clients) {
+      client.send(
+        encode({ op: 'read', file: 'even.bin', mode: 'octet', options: new Map() }),
+        port,
+        '127.0.0.1',
+      )
+      await systemClock.sleep(30)
+    }
+    t.match(stages, [{ stage: 'tftp-failed', facts: { why: 'too-many-transfers' } }])
+  })
+})
+
+t.test('junk does not end the server, and stopping it ends transfers in progress', async (t) => {
+  await withServer({}, async ({ port }) => {
+    const client = dgram.createSocket('udp4')
+    t.teardown(() => client.close())
+    for (const junk of ['', '\0', '\0\u0001', '\0\u0001\0\0', 'zzzzzzzz'])
+      client.send(junk, port, '127.0.0.1')
+    t.ok((await tftpGet(port, 'small.bin')).data.equals(contents['small.bin']!))
+    client.send(
+      encode({ op: 'read', file: 'even.bin', mode: 'octet', options: new Map() }),
+      port,
+      '127.0.0.1',
+    )
+    await once(client, 'message')
+  })
+})
+
+t.test('an address that is not ours is a clear failure', async (t) => {
+  await t.rejects(
+    withServer({ address: ip4('203.0.113.9') }, async () => {}),
+    { code: 'Unavailable', message: /203\.0\.113\.9/ },
+  )
+})
+
+const tools = [
+  {
+    tool: 'curl',
+    args: (port: number, out: string) => ['-sS', '-o', out, `tftp://127.0.0.1:${port}/ipxe.efi`],
+  },
+  {
+    tool: 'tftp',
+    args: (port: number, out: string) => [
+      '-m',
+      'binary',
+      '127.0.0.1',
+      String(port),
+      '-c',
+      'get',
+      'ipxe.efi',
+      out,
+    ],
+  },
+  {
+    tool: 'atftp',
+    args: (port: number, out: string) => [
+      '--option',
+      'blksize 1428',
+      '--option',
+      'windowsize 8',
+      '-g',
+      '-r',
+      'ipxe.efi',
+      '-l',
+      out,
+      '127.0.0.1',
+      String(port),
+    ],
+  },
+  {
+    tool: 'busybox',
+    args: (port: number, out: string) => [
+      'tftp',
+      '-b',
+      '1428',
+      '-g',
+      '-r',
+      'ipxe.efi',
+      '-l',
+      out,
+      '127.0.0.1',
+      String(port),
+    ],
+  },
+]
+for (const { tool, args } of tools) {
+  const skip = await run('sh', ['-c', `command -v ${tool}`]).then(
+    () => false,
+    () => `${tool} is not installed`,
+  )
+  t.test(`${tool} reads a file`, { skip }, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'tftp-'))
+    t.teardown(() => rm(folder, { recursive: true }))
+    await withServer({}, async ({ port }) => {
+      const out = join(folder, 'out')
+      await run(tool, args(port, out), { timeout: 20_000 })
+      t.ok((await readFile(out)).equals(contents['ipxe.efi']!))
+    })
+  })
+}
+
+type Tftp2 = (
+  host: string,
+  port: number,
+) => { read(name: string, push: (piece: Buffer) => void, done: () => void): Promise<void>; close(): void }
+
+t.test('the npm client tftp2 reads a file', async (t) => {
+  await withServer({}, async ({ port }) => {
+    const client = (createRequire(import.meta.url)('tftp2') as Tftp2)('127.0.0.1', port)
+    const pieces: Buffer[] = []
+    await client.read(
+      'small.bin',
+      (piece) => pieces.push(Buffer.from(piece)),
+      () => {},
+    )
+    client.close()
+    t.ok(Buffer.concat(pieces).equals(contents['small.bin']!))
+  })
+})
