@@ -1,4 +1,4 @@
-import { randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -22,6 +22,7 @@ import type { Ip4 } from './model/ip4.ts'
 import type { Machine } from './model/machine.ts'
 import { loadOrCreatePki } from './pki/pki.ts'
 import type { Pki } from './pki/pki.ts'
+import { tokenAuthenticator } from './pki/token.ts'
 import { createLookup, runLookup } from './store/lookup.ts'
 import type { LookupFeed } from './store/lookup.ts'
 import { openSqlite } from './store/sqlite.ts'
@@ -151,7 +152,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   const kube = kubeServer({
     store,
     tls: pki,
-    authenticate: (token) => (sameText(token, pki.adminToken) ? { user: 'admin' } : undefined),
+    authenticate: tokenAuthenticator(pki.adminToken),
     log: part('api'),
     clock,
     newUid: randomUUID,
@@ -160,7 +161,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     importCsv: (text, options) => importCsv(inventoryDeps(house), text, options),
     timeline,
     lookup,
-    workflowLogs: engine.workflowLogs,
+    workflowLogs: logs.read,
     workflowProgress: engine.workflowProgress,
   })
   const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
@@ -244,9 +245,4 @@ function createRollCall() {
     checks: () => [...bound].map(([name, ok]) => ({ name, ok })),
     complete: all,
   }
-}
-
-function sameText(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)]
-  return left.length === right.length && timingSafeEqual(left, right)
 }

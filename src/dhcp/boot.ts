@@ -2,6 +2,7 @@ import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
 import type { Machine } from '../model/machine.ts'
 import { binaryFor } from './arch.ts'
+import { textBytes } from './options/codec.ts'
 import { dhcpOption, getOption, setOption } from './options/table.ts'
 import { layout, unsetIp } from './packet.ts'
 import type { Client, Query } from './query.ts'
@@ -52,7 +53,7 @@ export function bootFields(boot: Boot): { siaddr: Ip4; sname: string; file: stri
   }
 }
 
-const fits = (text: string, size: number): boolean => new TextEncoder().encode(text).length < size
+const fits = (text: string, size: number): boolean => text.length < size && textBytes(text).length < size
 
 /** Adds the options that carry a boot file and that make the client's firmware accept it. */
 export function addBootOptions(options: Map<number, Uint8Array>, query: Query, boot: Boot): void {

@@ -1,4 +1,4 @@
-import { ip4Bytes } from './options/codec.ts'
+import { textBytes, writeIp4 } from './options/codec.ts'
 import { dhcpOption } from './options/table.ts'
 import type { Options } from './options/table.ts'
 import { cookie, endOption, layout, unsetIp } from './packet.ts'
@@ -47,36 +47,43 @@ function writeHeader(packet: DhcpPacket, bytes: Uint8Array): void {
   view.setUint32(4, packet.xid)
   view.setUint16(8, packet.secs)
   view.setUint16(10, packet.flags)
-  const addresses = [packet.ciaddr, packet.yiaddr, packet.siaddr, packet.giaddr]
-  addresses.forEach((ip, index) => ip !== unsetIp && bytes.set(ip4Bytes(ip), 12 + 4 * index))
+  if (packet.ciaddr !== unsetIp) writeIp4(packet.ciaddr, bytes, 12)
+  if (packet.yiaddr !== unsetIp) writeIp4(packet.yiaddr, bytes, 16)
+  if (packet.siaddr !== unsetIp) writeIp4(packet.siaddr, bytes, 20)
+  if (packet.giaddr !== unsetIp) writeIp4(packet.giaddr, bytes, 24)
   bytes.set(packet.chaddr.subarray(0, layout.chaddr.size), layout.chaddr.start)
 }
 
 /** A text that does not fit with its terminator is not written: half a file name is worse than none. */
 function writeText(bytes: Uint8Array, { start, size }: Field, text: string): void {
   if (text === '') return
-  const encoded = new TextEncoder().encode(text)
+  const encoded = textBytes(text)
   if (encoded.length < size) bytes.set(encoded, start)
 }
 
 /** Octets of one option on the wire, with a header for each piece of 255. */
-const wireSize = ([, value]: Entry): number => value.length + 2 * Math.max(1, Math.ceil(value.length / 255))
+function wireSize([, value]: Entry): number {
+  return value.length <= 255 ? value.length + 2 : value.length + 2 * Math.ceil(value.length / 255)
+}
 
-const sizeOf = (entries: readonly Entry[]): number => entries.reduce((sum, entry) => sum + wireSize(entry), 1)
+/** Octets of `entries` and the end option. */
+function sizeOf(entries: readonly Entry[]): number {
+  let size = 1
+  for (const entry of entries) size += wireSize(entry)
+  return size
+}
 
 /** Writes options and the end option; long ones in pieces of at most 255 octets (RFC 3396 §6). */
 function writeOptions(bytes: Uint8Array, start: number, entries: readonly Entry[]): void {
   let offset = start
   for (const [code, value] of entries) {
-    let rest = value
-    do {
-      const piece = rest.subarray(0, 255)
+    for (let from = 0; from === 0 || from < value.length; from += 255) {
+      const piece = value.length <= 255 ? value : value.subarray(from, from + 255)
       bytes[offset] = code
       bytes[offset + 1] = piece.length
       bytes.set(piece, offset + 2)
       offset += 2 + piece.length
-      rest = rest.subarray(255)
-    } while (rest.length > 0)
+    }
   }
   bytes[offset] = endOption
 }
@@ -89,10 +96,15 @@ function planOptions(packet: DhcpPacket, room: number): Plan {
 
 function wireOrder(options: Options): Entry[] {
   const { messageType, relayAgent, overload } = dhcpOption
-  const special = [messageType.code, relayAgent.code, overload.code] as number[]
-  const one = (code: number): Entry[] => (options.has(code) ? [[code, options.get(code)!]] : [])
-  const others = [...options].filter(([code]) => !special.includes(code))
-  return [...one(messageType.code), ...others, ...one(relayAgent.code)]
+  const ordered: Entry[] = []
+  const add = (code: number, value: Uint8Array | undefined) => value && ordered.push([code, value])
+  add(messageType.code, options.get(messageType.code))
+  for (const [code, value] of options) {
+    if (code !== messageType.code && code !== relayAgent.code && code !== overload.code)
+      ordered.push([code, value])
+  }
+  add(relayAgent.code, options.get(relayAgent.code))
+  return ordered
 }
 
 function planOverload(packet: DhcpPacket, entries: readonly Entry[], room: number): Plan {

@@ -16,6 +16,8 @@ export type GrpcDeps = SessionDeps & {
   plain: boolean
   /** certificates after the first in `certPem` are sent along */
   tls: { keyPem: string; certPem: string }
+  /** how long agents may take to end their calls; 5 s when left out */
+  drainMs?: number
   /** called once the port is bound */
   onListening?(port: number): void
 }
@@ -23,7 +25,7 @@ export type GrpcDeps = SessionDeps & {
 /** First byte of a TLS record that opens a handshake (RFC 8446 §5.1). */
 const tlsHandshake = 0x16
 const firstByteWithinMs = 10_000
-const drainMs = 5000
+const defaultDrainMs = 5000
 
 // A peer that answers no ping for 10 s, 10 s after the last word, is gone.
 const options: ServerOptions = {
@@ -78,7 +80,10 @@ export function grpcServer(deps: GrpcDeps): (signal: AbortSignal) => Promise<voi
     } finally {
       tcp.close()
       for (const session of sessions) session.drain()
-      await withinMs(drainMs, Promise.all([shutDown(secure, [...sessions]), shutDown(plain, [])]))
+      await withinMs(
+        deps.drainMs ?? defaultDrainMs,
+        Promise.all([shutDown(secure, [...sessions]), shutDown(plain, [])]),
+      )
       secure.forceShutdown()
       plain.forceShutdown()
       for (const socket of sockets) socket.destroy()

@@ -77,8 +77,8 @@ export function diskOf(text: string): Parsed<string> {
 }
 
 /** Empty: untagged. */
-export function vlanOf(text: string): Parsed<string | undefined> {
-  if (text === '') return fine(undefined)
+export function vlanOf(text: string): Parsed<string> {
+  if (text === '') return fine('')
   const id = /^\d{1,4}$/.test(text) ? Number(text) : 0
   return id >= 1 && id <= 4094 ? fine(String(id)) : wrong('a VLAN id from 1 to 4094')
 }

@@ -23,6 +23,7 @@ export type Row = {
   nameservers: string[]
   labels: Record<string, string>
   disk: string
+  /** '' : untagged; `undefined`: the file does not say */
   vlanId: string | undefined
   bmc: Bmc | undefined
 }
@@ -83,13 +84,15 @@ function shown(column: string, value: string): string {
 
 /** Records with the line they start on; blank lines are left out. A quoted field may span lines. */
 function readRecords(text: string): { records: Fields[]; faults: CsvFault[] } {
-  const content = text.replace(/^\uFEFF/, '')
+  // The parser settles on the first line's end for the whole file.
+  const content = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
   const records: Fields[] = []
   const faults: CsvFault[] = []
   let line = 1
   let read = 0
   papaparse.parse<string[]>(content, {
     delimiter: ',',
+    newline: '\n',
     step: ({ data, errors, meta }) => {
       if (data.some((field) => field.trim() !== ''))
         records.push({ line, fields: data.map((field) => field.trim()) })
@@ -102,13 +105,9 @@ function readRecords(text: string): { records: Fields[]; faults: CsvFault[] } {
   return { records, faults }
 }
 
-/** Line ends between two offsets: \n, \r\n, and \r alone. */
 function linesIn(text: string, from: number, to: number): number {
   let count = 0
-  for (let at = from; at < to; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 10 || (code === 13 && text.charCodeAt(at + 1) !== 10)) count++
-  }
+  for (let at = from; at < to; at++) if (text.charCodeAt(at) === 10) count++
   return count
 }
 
@@ -172,7 +171,7 @@ function readRow(cells: Cells, line: number, fault: AddFault, seen: Seen): Row |
     nameservers: read('nameservers', cell.nameserversOf)!,
     labels: read('labels', cell.labelsOf)!,
     disk: read('disk', cell.diskOf)!,
-    vlanId: read('vlan_id', cell.vlanOf),
+    vlanId: cells.vlan_id === undefined ? undefined : read('vlan_id', cell.vlanOf)!,
     bmc: undefined as Bmc | undefined,
   }
   if (bmcColumns.some((column) => (cells[column] ?? '') !== '')) {

@@ -66,22 +66,24 @@ const withoutSecrets = (row: Row): Row =>
 
 const idOf = (namespace: string, name: string) => `${namespace}/${name}`
 
-/** Rows whose MAC or IP belongs to another Hardware. */
+/** Rows whose MAC or IP belongs to another Hardware, or to another interface of their own. */
 function findClashes(rows: readonly Row[], stored: readonly Hardware[], namespace: string): CsvFault[] {
   const macs = new Map<string, string>()
   const ips = new Map<string, string>()
+  const replaced = new Set(rows.map((row) => idOf(namespace, row.hostname)))
   for (const hardware of stored) {
     const id = idOf(hardware.metadata.namespace, hardware.metadata.name)
-    for (const { mac, ip } of machinesOf(hardware)) {
+    // A row sets the first interface of its Hardware: what that one has now is free for any row of the file.
+    const [first, ...others] = hardware.spec?.interfaces ?? []
+    const kept = replaced.has(id) || !first ? others : [first, ...others]
+    for (const { mac, ip } of machinesOf({ ...hardware, spec: { ...hardware.spec, interfaces: kept } })) {
       macs.set(mac, id)
       if (ip) ips.set(ip, id)
     }
   }
-  // A row takes what its own Hardware gives up in the same file.
-  const replaced = new Set(rows.map((row) => idOf(namespace, row.hostname)))
   return rows.flatMap((row) => {
     const taken = (column: string, value: string, owner: string | undefined): CsvFault[] =>
-      owner === undefined || replaced.has(owner)
+      owner === undefined
         ? []
         : [{ line: row.line, column, value, expected: `a value of its own: Hardware ${owner} has it` }]
     return [...taken('mac', row.mac, macs.get(row.mac)), ...taken('ip_address', row.ip, ips.get(row.ip))]

@@ -50,28 +50,35 @@ export function hardwareOf(row: Row, namespace: string): NewObject<HardwareSpec>
 
 /**
  * What a row says of a Hardware that exists: the file's own fields are set, all others kept (owner labels, annotations,
- * finalizers, user data, whether it may netboot, further interfaces and disks).
+ * finalizers, user data, whether it may netboot, further interfaces and disks; the BMC of a row without BMC fields, the
+ * VLAN when the file has no such column).
  */
 export function merged(stored: Hardware, row: Row): Hardware {
   const wanted = hardwareOf(row, stored.metadata.namespace).spec!
   const spec = stored.spec ?? {}
   const [nic, ...others] = spec.interfaces ?? []
   const [disk, ...disks] = spec.disks ?? []
-  const { vlan_id: _vlan, ...dhcp } = nic?.dhcp ?? {}
+  const { vlan_id, ...dhcp } = nic?.dhcp ?? {}
+  const keptVlan = row.vlanId === undefined && vlan_id !== undefined ? { vlan_id } : {}
   const wantedNic = wanted.interfaces![0]!
-  const { bmcRef: _bmc, ...kept } = spec
   return {
     ...stored,
     metadata: { ...stored.metadata, labels: { ...stored.metadata.labels, ...row.labels } },
     spec: {
-      ...kept,
+      ...spec,
       ...(wanted.bmcRef ? { bmcRef: wanted.bmcRef } : {}),
       disks: [{ ...disk, ...wanted.disks![0] }, ...disks],
       interfaces: [
         {
           ...wantedNic,
           ...nic,
-          dhcp: { ...dhcp, ...wantedNic.dhcp, arch: dhcp.arch ?? 'x86_64', uefi: dhcp.uefi ?? true },
+          dhcp: {
+            ...dhcp,
+            ...keptVlan,
+            ...wantedNic.dhcp,
+            arch: dhcp.arch ?? 'x86_64',
+            uefi: dhcp.uefi ?? true,
+          },
         },
         ...others,
       ],

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import fastify from 'fastify'
 import type { Clock } from '../model/clock.ts'
 import { AppError } from '../model/error.ts'
@@ -53,6 +54,7 @@ export function kubeServer(deps: KubeDeps): KubeApp {
     },
   })
   const shutdown = new AbortController()
+  setMaxListeners(0, shutdown.signal)
   endConnections(app, shutdown)
   parseBodies(app)
   requireToken(app, deps)

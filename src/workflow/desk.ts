@@ -12,6 +12,7 @@ import { currentPlace } from './place.ts'
 import type { ProgressBook } from './progress.ts'
 import type { Runs } from './runs.ts'
 import type { Serial } from './serial.ts'
+import { wantsAgent } from './step.ts'
 
 type Deps = {
   clock: Pick<Clock, 'now'>
@@ -31,7 +32,7 @@ type Deps = {
 }
 
 export type InnerDesk = Desk & {
-  /** gives the agent what it is to do now, if anything */
+  /** gives the agent what it is to do now, if it has nothing to do yet */
   assign(link: AgentLink): Promise<void>
   /** parts with the agents that have not been heard for too long */
   dropSilent(now: number): void
@@ -58,20 +59,21 @@ export function createDesk(deps: Deps): InnerDesk {
       cancel(link, actionId, action.message ?? `the action has ended: ${action.state}`)
   }
 
-  const assignNow = async (link: AgentLink) => {
+  const assignNow = async (link: AgentLink, isNew: boolean) => {
     if (!agents.isCurrent(link)) return
     const mine = catalog.ofAgent(agents.namesOf(link))
     const running = mine.find(({ status }) => status?.state === 'RUNNING')
     const next =
       running ?? mine.find(({ status, spec }) => status?.state === 'PENDING' && spec?.disabled !== true)
-    if (!next) return
+    if (!next || (!isNew && !wantsAgent(next.status ?? {}))) return
     const { namespace, name } = next.metadata
     const agentId = next.status?.agentID ?? ''
     const event = { type: 'agent-ready', agentId, bootId: link.bootId, at: clock.now() } as const
     await runs.apply({ namespace, name }, event)
   }
   // One at a time for each machine, so that no two Workflows are started for it.
-  const assign = (link: AgentLink) => deps.serial(`agent/${link.mac}`, () => assignNow(link))
+  const assign = (link: AgentLink, isNew = false) =>
+    deps.serial(`agent/${link.mac}`, () => assignNow(link, isNew))
 
   const disconnect = (link: AgentLink) => {
     if (!agents.isCurrent(link)) return
@@ -119,7 +121,7 @@ export function createDesk(deps: Deps): InnerDesk {
       record(link.mac, 'agent-hello', { agent: link.agentId, version: hello.version, ...hello.facts })
       log.info({ agent: link.agentId, mac: link.mac, version: hello.version }, 'agent connected')
       if (hello.actionId !== '') cancelStale(link, hello.actionId)
-      await assign(link)
+      await assign(link, true)
     },
     heartbeat: (link) => agents.heard(link, clock.now()),
     progress: (link, { actionId, doneBytes, totalBytes }) => {

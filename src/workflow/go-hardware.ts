@@ -168,7 +168,7 @@ function valueOf(data: unknown, type: string): Value {
   if (type.startsWith('[]'))
     return Array.isArray(data) ? data.map((item) => valueOf(item, type.slice(2))) : []
   if (type.startsWith('*')) return data === undefined || data === null ? null : valueOf(data, type.slice(1))
-  if (type === 'string') return data === undefined || data === null ? '' : String(data)
+  if (type === 'string') return typeof data === 'string' ? data : ''
   if (type === 'bool') return data === true
   if (type === 'int') return Number.isSafeInteger(data) ? BigInt(data as number) : 0n
   return structOf(data, type)

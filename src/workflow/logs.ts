@@ -11,7 +11,10 @@ export const lineBytes = 4096
 /** One line of an action's log: `line` counts from 0, `at` is when the server got it, epoch ms. */
 export type LogLine = { line: number; at: number; text: string }
 
-/** `next`: where a later `read` goes on. `dropped`: lines from `since` on that are not kept any more. */
+/**
+ * `next`: where a later `read` goes on. `dropped`: lines from `since` on that are not kept any more; if there are any, the
+ * first of `lines` says so.
+ */
 export type LogRead = { lines: LogLine[]; next: number; dropped: number }
 
 export type LogListener = (uid: string, actionId: string, lines: readonly LogLine[]) => void
@@ -139,7 +142,11 @@ export function createLogs({ side, clock, log, batchMs = 250 }: Deps): ActionLog
       const all = rows.flatMap(({ value }) => numberedLines(value as Batch)).slice(-linesKept)
       const first = all[0]?.line ?? 0
       const next = Math.max(since, (all.at(-1)?.line ?? -1) + 1)
-      return { lines: all.filter(({ line }) => line >= since), next, dropped: Math.max(0, first - since) }
+      const dropped = Math.max(0, first - since)
+      const lines = all.filter(({ line }) => line >= since)
+      const text = `(${dropped} earlier lines are not kept)`
+      if (dropped > 0) lines.unshift({ line: first - 1, at: all[0]!.at, text })
+      return { lines, next, dropped }
     },
     subscribe: (listener) => {
       listeners.add(listener)

@@ -21,7 +21,7 @@ t.test('a sound file has no faults', async (t) => {
   const { rows, faults, warnings } = parseCsv(file(sound))
   t.same(faults, [])
   t.same(warnings, [])
-  t.match(rows, [{ line: 2, hostname: 'n1', labels: { type: 'cp' }, bmc: undefined, vlanId: undefined }])
+  t.match(rows, [{ line: 2, hostname: 'n1', labels: { type: 'cp' }, bmc: undefined, vlanId: '' }])
 })
 
 const cases = [
@@ -166,6 +166,19 @@ t.test('columns come in any order, with BOM, CRLF, quotes and blank lines', asyn
     'ip_address,gateway,nameservers,netmask,mac,hostname,vendor,bmc_ip,bmc_username,bmc_password,labels,disk'
   const cells = '10.0.0.2,10.0.0.1,8.8.8.8,255.255.255.0,00:1b:21:aa:bb:cc,n1,hp,10.0.1.2,admin,pw,,/dev/sda'
   t.match(parseCsv(`${readme}\n${cells}`).rows, [{ labels: {}, bmc: { ip: '10.0.1.2', username: 'admin' } }])
+})
+
+t.test('line ends may be mixed, and a quoted field may hold some', async (t) => {
+  const mixed = `${header}\r\n${sound}\n${row({ hostname: '"n\n2"' })}\r${row({ disk: 'sda' })}`
+  t.match(parseCsv(mixed).faults, [
+    { line: 3, column: 'hostname', expected: /DNS-1123/ },
+    { line: 3, column: 'mac' },
+    { line: 3, column: 'ip_address' },
+    { line: 5, column: 'hostname' },
+    { line: 5, column: 'mac' },
+    { line: 5, column: 'ip_address' },
+    { line: 5, column: 'disk' },
+  ])
 })
 
 t.test('files that are no inventory', async (t) => {

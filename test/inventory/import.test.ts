@@ -2,6 +2,7 @@ import t from 'tap'
 import { pino } from 'pino'
 import { importCsv, resumeImports } from '../../src/inventory/import.ts'
 import { ownerNameLabel } from '../../src/model/hardware.ts'
+import type { Hardware } from '../../src/model/hardware.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { patchObject } from '../../src/store/resource.ts'
 import type { SideStore } from '../../src/store/side.ts'
@@ -54,6 +55,33 @@ t.test('a MAC or address of another Hardware is a fault that names it', async (t
     ],
   })
   t.same(await deps.names(), ['n1', 'n2', 'n3'])
+  await deps.close()
+})
+
+t.test('rows may exchange their MACs, but not take one from a second interface', async (t) => {
+  const deps = await inventory()
+  await importCsv(deps, file, options)
+  const exchanged = [header, line(1).replace(':01,', ':02,'), line(2).replace(':02,', ':01,')].join('\n')
+  t.match(await importCsv(deps, exchanged, options), { created: 0, updated: 2, unchanged: 0 })
+  const key = { kind: 'Hardware', namespace: 'eksa-system', name: 'n3' } as const
+  const [nic] = ((await deps.store.get(key)) as Hardware).spec?.interfaces ?? []
+  await patchObject(deps.store, key, { spec: { interfaces: [nic, { dhcp: { mac: '52:54:00:77:01:09' } }] } })
+  t.match(await importCsv(deps, [header, line(3), line(1).replace(':01,', ':09,')].join('\n'), options), {
+    faults: [{ line: 3, column: 'mac', expected: /eksa-system\/n3/ }],
+  })
+  await deps.close()
+})
+
+t.test('a file that does not speak of BMC and VLAN leaves them alone', async (t) => {
+  const deps = await inventory()
+  await importCsv(deps, `${header},vlan_id\n${line(1)},42\n`, options)
+  const key = { kind: 'Hardware', namespace: 'eksa-system', name: 'n1' } as const
+  await patchObject(deps.store, key, { spec: { bmcRef: { kind: 'Machine', name: 'm' } } })
+  t.match(await importCsv(deps, `${header}\n${line(1)}\n`, options), { unchanged: 1 })
+  t.match(await importCsv(deps, `${header},vlan_id\n${line(1)},\n`, options), { updated: 1 })
+  const { spec } = (await deps.store.get(key)) as Hardware
+  t.match(spec, { bmcRef: { name: 'm' } })
+  t.notOk(spec?.interfaces?.[0]?.dhcp?.vlan_id)
   await deps.close()
 })
 

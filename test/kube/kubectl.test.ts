@@ -102,8 +102,11 @@ t.test('kubectl works with admin.kubeconfig as it is', { skip }, async (t) => {
     t.match({ code, err }, { code: 1, err: /spec\.disks/ })
   })
   await t.test('get -w and wait see a change', async (t) => {
-    const args = ['--kubeconfig', server.pki.kubeconfigPath, 'get', 'hw', '-n', 'ns1', '-w']
-    const child = spawn(kubectl, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const common = ['--kubeconfig', server.pki.kubeconfigPath, '--cache-dir', join(server.dataDir, 'cache')]
+    const child = spawn(kubectl, [...common, 'get', 'hw', '-n', 'ns1', '-w'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    t.teardown(() => child.kill())
     let out = ''
     const seen = (text: string) =>
       new Promise<void>((resolve, reject) => {

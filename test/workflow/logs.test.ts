@@ -47,8 +47,9 @@ t.test('only the newest lines are kept, and a reader is told how many are not', 
     await clock.advance(300)
   }
   const { lines, next, dropped } = await logs.read('u1', 'a1')
-  t.equal(lines.length, linesKept)
-  t.match(lines[0], { line: 1000, text: 'line 1000' })
+  t.equal(lines.length, linesKept + 1)
+  t.match(lines[0], { line: 999, text: '(1000 earlier lines are not kept)' })
+  t.match(lines[1], { line: 1000, text: 'line 1000' })
   t.match(lines.at(-1), { line: 2999, text: 'line 2999' })
   t.same({ next, dropped }, { next: 3000, dropped: 1000 })
   t.equal((await side.list('actionLog', 'u1/')).length, 20, 'the disk holds no more either')
@@ -60,8 +61,8 @@ t.test('more lines at once than are kept', async (t) => {
   logs.append('u1', 'a1', ['before'])
   logs.append('u1', 'a1', numbers(1, linesKept + 50))
   const { lines, dropped } = await logs.read('u1', 'a1')
-  t.equal(lines.length, linesKept)
-  t.match(lines[0], { line: 51, text: 'line 51' })
+  t.equal(lines.length, linesKept + 1)
+  t.match(lines[1], { line: 51, text: 'line 51' })
   t.equal(dropped, 51)
 })
 

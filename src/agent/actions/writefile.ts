@@ -78,7 +78,10 @@ function whole(
 async function place(root: string, request: Request, run: ActionRun): Promise<string> {
   const { path, missing } = await resolveInside(root, request.path)
   const target = join(root, path)
-  const found = missing.length ? undefined : await lstat(target)
+  const found = await lstat(target).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  })
   if (found && !found.isFile()) throw new Error(`${path} is there and is not a file`)
   const owner = ownership(request, run)
   for (const folder of missing) {

@@ -1,3 +1,4 @@
+import { textBytes } from './codec.ts'
 import type { Codec } from './codec.ts'
 
 const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i
@@ -28,7 +29,7 @@ export const domainSearch: Codec<readonly string[]> = {
 
 function wireName(name: string): number[] {
   const labels = name.replace(/\.$/, '').split('.')
-  return [...labels.flatMap((part) => [part.length, ...new TextEncoder().encode(part)]), 0]
+  return [...labels.flatMap((part) => [part.length, ...textBytes(part)]), 0]
 }
 
 function readName(bytes: Uint8Array, start: number): { name: string; next: number } | undefined {

@@ -1,6 +1,6 @@
 import { ip4FromNumber, ip4ToNumber, parseIp4 } from '../../model/ip4.ts'
 import type { Ip4 } from '../../model/ip4.ts'
-import { ip4Bytes, readIp4 } from './codec.ts'
+import { ip, readIp4 } from './codec.ts'
 import type { Codec } from './codec.ts'
 
 /** `destination` is a network in CIDR notation, `10.0.0.0/8`; `0.0.0.0/0` is the default route. */
@@ -41,6 +41,6 @@ export function parseNetwork(destination: string): { network: Ip4; prefix: numbe
 function wireRoute({ destination, router }: Route): number[] {
   const parsed = parseNetwork(destination)
   if (!parsed) return []
-  const significant = ip4Bytes(parsed.network).slice(0, Math.ceil(parsed.prefix / 8))
-  return [parsed.prefix, ...significant, ...ip4Bytes(router)]
+  const significant = ip.encode(parsed.network).slice(0, Math.ceil(parsed.prefix / 8))
+  return [parsed.prefix, ...significant, ...ip.encode(router)]
 }
