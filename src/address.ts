@@ -7,7 +7,9 @@ import type { Ip4 } from './model/ip4.ts'
 /** Name of the interface that the default route leaves by, from the text of `/proc/net/route`. */
 export function defaultRouteInterface(table: string): string | undefined {
   const rows = table.split('\n').slice(1)
-  return rows.map((row) => row.trim().split(/\s+/)).find((columns) => columns[1] === '00000000' && columns[7] === '00000000')?.[0]
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .find((columns) => columns[1] === '00000000' && columns[7] === '00000000')?.[0]
 }
 
 /**
@@ -34,7 +36,10 @@ export function serverAddress(wanted: string, interfaces: readonly string[]): Ip
   }
   const outer = own.filter(({ internal }) => !internal)
   if (outer.length === 1) return outer[0]!.ip
-  throw new AppError('Invalid', `cannot tell which address machines reach; set "address" to one of: ${listing}`)
+  throw new AppError(
+    'Invalid',
+    `cannot tell which address machines reach; set "address" to one of: ${listing}`,
+  )
 }
 
 function routeTable(): string {

@@ -3,7 +3,16 @@ import type { Logger } from 'pino'
 
 export type { Logger }
 
-const secret = ['password', '*.password', 'token', '*.token', 'userData', '*.userData', 'sessionKey', '*.sessionKey']
+const secret = [
+  'password',
+  '*.password',
+  'token',
+  '*.token',
+  'userData',
+  '*.userData',
+  'sessionKey',
+  '*.sessionKey',
+]
 
 /**
  * The process's logger: JSON lines on standard output, or readable ones on a terminal.

@@ -23,10 +23,13 @@ t.test('defaults < file < environment < flags', async (t) => {
   t.equal(config.grpc.port, 3)
 })
 
-t.test('lists are comma-separated in environment and flags, and one interface may be plain text', async (t) => {
-  t.same(loadConfig({ ...none, env: { IRONWAKE_METADATA_PORTS: '80, 81' } }).metadata.ports, [80, 81])
-  t.same(loadConfig({ ...none, file: { name: 'f', text: 'interface: eth1' } }).interface, ['eth1'])
-})
+t.test(
+  'lists are comma-separated in environment and flags, and one interface may be plain text',
+  async (t) => {
+    t.same(loadConfig({ ...none, env: { IRONWAKE_METADATA_PORTS: '80, 81' } }).metadata.ports, [80, 81])
+    t.same(loadConfig({ ...none, file: { name: 'f', text: 'interface: eth1' } }).interface, ['eth1'])
+  },
+)
 
 t.test('all faults are reported at once, each with its path', async (t) => {
   const text = 'interfaces: eth0\nhttp: { prt: 80 }\ngrpc: { plain: maybe }\n'
@@ -44,7 +47,10 @@ t.test('all faults are reported at once, each with its path', async (t) => {
 
 t.test('a file that is no map, or no YAML, is one fault that names it', async (t) => {
   t.throws(() => loadConfig({ ...none, file: { name: 'f.yaml', text: '- 1' } }), /f\.yaml: expected a map/)
-  t.throws(() => loadConfig({ ...none, file: { name: 'f.yaml', text: 'a: [' } }), /f\.yaml: not readable as YAML/)
+  t.throws(
+    () => loadConfig({ ...none, file: { name: 'f.yaml', text: 'a: [' } }),
+    /f\.yaml: not readable as YAML/,
+  )
 })
 
 t.test('the default route names its interface', async (t) => {

@@ -111,7 +111,11 @@ async function names(folder: string): Promise<string[]> {
 }
 
 /** Firmware leaves padding, line ends and worse in these fields; only printable text goes on. */
-const printable = (found: string) => found.replace(/[^\x20-\x7e\n\t]/g, '').replace(/ {2,}/g, ' ').trim()
+const printable = (found: string) =>
+  found
+    .replace(/[^\x20-\x7e\n\t]/g, '')
+    .replace(/ {2,}/g, ' ')
+    .trim()
 
 async function text(file: string): Promise<string> {
   try {

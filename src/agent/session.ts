@@ -57,7 +57,9 @@ function explain({ why, code }: Ended): string {
   }
   if (code === status.FAILED_PRECONDITION)
     return `${why}; the netboot OS and the server are of different versions`
-  return why.replace(/^No connection established\. Last error: (Error: )?/, '').replace(/\.? Resolution note: *$/, '')
+  return why
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? Resolution note: *$/, '')
 }
 
 async function oneSession(deps: Deps, outer: AbortSignal): Promise<Ended> {

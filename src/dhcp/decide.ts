@@ -75,7 +75,7 @@ function lease(kind: 'offer' | 'ack', query: Query, machine: Machine, context: D
   addEchoes(options, query)
   const address = machine.ip ?? unsetIp
   const ciaddr = kind === 'ack' ? query.packet.ciaddr : unsetIp
-  const packet = { ...replyHeader(query), ...bootFields(boot), yiaddr: address, ciaddr, options }
+  const packet = replyPacket(query, options, { ...bootFields(boot), yiaddr: address, ciaddr })
   return { kind, ip: machine.ip, boot, packet, to: destination(query) }
 }
 
@@ -86,7 +86,7 @@ function inform(query: Query, machine: Machine, context: DhcpContext): Reply {
   addSettings(options, machine, context.syslogIp)
   addBootOptions(options, query, boot)
   addEchoes(options, query)
-  const packet = { ...replyHeader(query), ...bootFields(boot), ciaddr: query.packet.ciaddr, options }
+  const packet = replyPacket(query, options, { ...bootFields(boot), ciaddr: query.packet.ciaddr })
   return { kind: 'ack', ip: undefined, boot, packet, to: destination(query) }
 }
 
@@ -97,7 +97,7 @@ function nak(query: Query, wanted: Ip4, context: DhcpContext): Reply {
   addEchoes(options, query)
   const { giaddr, flags } = query.packet
   const relayed = giaddr !== unsetIp
-  const packet = { ...replyHeader(query), flags: relayed ? flags | broadcastFlag : flags, options }
+  const packet = replyPacket(query, options, { flags: relayed ? flags | broadcastFlag : flags })
   const to: Destination = relayed ? { ip: giaddr, role: 'relay' } : { ip: broadcastIp, role: 'client' }
   return { kind: 'nak', why: 'wrong-address', wanted, packet, to }
 }
@@ -117,10 +117,11 @@ function addEchoes(options: Map<number, Uint8Array>, { packet }: Query): void {
   }
 }
 
-function replyHeader({ packet }: Query): Omit<DhcpPacket, 'options'> {
-  const { htype, hlen, xid, flags, giaddr, chaddr } = packet
-  const unset = { ciaddr: unsetIp, yiaddr: unsetIp, siaddr: unsetIp, sname: '', file: '' }
-  return { op: 2, htype, hlen, hops: 0, xid, secs: 0, flags, giaddr, chaddr, ...unset }
+function replyPacket(query: Query, options: DhcpPacket['options'], fields: Partial<DhcpPacket>): DhcpPacket {
+  const { htype, hlen, xid, flags, giaddr, chaddr } = query.packet
+  const { ciaddr = unsetIp, yiaddr = unsetIp, siaddr = unsetIp, sname = '', file = '' } = fields
+  const same = { htype, hlen, xid, flags: fields.flags ?? flags, giaddr, chaddr }
+  return { op: 2, hops: 0, secs: 0, ...same, ciaddr, yiaddr, siaddr, sname, file, options }
 }
 
 /**

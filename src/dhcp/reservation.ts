@@ -1,7 +1,6 @@
 import { broadcastOf, prefixLength } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
 import type { Machine } from '../model/machine.ts'
-import { isDomainName } from './options/names.ts'
 import type { Route } from './options/routes.ts'
 import { parseNetwork } from './options/routes.ts'
 import { dhcpOption, setOption } from './options/table.ts'
@@ -36,11 +35,7 @@ export function addSettings(
   setOption(options, dhcpOption.broadcast, ip && contiguous ? broadcastOf(ip, netmask) : undefined)
   setOption(options, dhcpOption.timeServers, machine.timeServers)
   setOption(options, dhcpOption.logServers, syslogIp && [syslogIp])
-  setOption(
-    options,
-    dhcpOption.domainSearch,
-    domainName && isDomainName(domainName) ? [domainName] : undefined,
-  )
+  setOption(options, dhcpOption.domainSearch, domainName ? [domainName] : undefined)
   setOption(options, dhcpOption.classlessRoutes, routesOf(machine))
 }
 

@@ -16,7 +16,7 @@ export const protocolVersion = 1
 /** An agent that has not said who it is after this long is not one. */
 const helloWithinMs = 10_000
 const longestId = 256
-/** Messages that an agent may leave unread, log lines and progress apart. */
+/** Messages that an agent may leave unread. */
 const mostUnread = 256
 
 export type AgentCall = ServerDuplexStream<WireAgentMessage, WireServerMessage>
@@ -84,6 +84,7 @@ type Write = (message: WireServerMessage) => Promise<void>
 /** Resolves when the message was handed to the network; an agent that does not read is cut off. */
 function writer(call: AgentCall, inbox: Inbox<unknown>): Write {
   let unread = 0
+  call.setMaxListeners(mostUnread + 16)
   return (message) =>
     new Promise((resolve) => {
       if (call.cancelled || call.destroyed || call.writableEnded) return resolve()
@@ -119,8 +120,8 @@ async function converse(
     close: (reason) => refuse(new Refusal(status.ABORTED, reason)),
   }
   const { actionId, version } = hello
-  await deps.engine.connect(link, { actionId, version: version.slice(0, 64), facts: factsOf(hello) })
   try {
+    await deps.engine.connect(link, { actionId, version: version.slice(0, 64), facts: factsOf(hello) })
     for (let next = await inbox.next(); next; next = await inbox.next()) await take(deps, link, next, write)
   } finally {
     deps.engine.disconnect(link)

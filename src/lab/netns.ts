@@ -39,6 +39,7 @@ export async function createNetwork(subnet = '192.168.77'): Promise<LabNetwork> 
     await ip('-n', name, 'link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0', 'stp_state', '0')
     await ip('-n', name, 'link', 'set', 'br0', 'up')
     await ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', 'br0')
+    await ip('-n', name, 'addr', 'add', 'fd77::1/64', 'dev', 'br0', 'nodad')
   } catch (error) {
     await remove(name)
     throw new AppError('FailedPrecondition', `network namespace ${name}: ${messageOf(error)}`, {

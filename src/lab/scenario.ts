@@ -15,6 +15,7 @@ import type { LabMachine, MachineOptions } from './machine.ts'
 import { createNetwork } from './netns.ts'
 import type { LabNetwork } from './netns.ts'
 import type { Accelerator } from './qemu.ts'
+import { startRouter } from './router.ts'
 import { createServer } from './server.ts'
 import type { LabServer } from './server.ts'
 
@@ -80,6 +81,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const { osDir, ipxeDir, imageDir } = options.parts
   const accelerator = await chooseAccelerator(join(osDir, 'vmlinuz-x86_64'), join(osDir, '.kvm'))
   const network = scope.use(await createNetwork(options.subnet))
+  await startRouter(network)
   const dataDir = join(dir, 'data')
   mkdirSync(dataDir)
   const main = join(projectDir, 'dist/main.js')

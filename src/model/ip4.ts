@@ -18,7 +18,7 @@ export function ip4ToNumber(ip: Ip4): number {
 
 /** @param value unsigned 32-bit number, host order */
 export function ip4FromNumber(value: number): Ip4 {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.') as Ip4
+  return `${(value >>> 24) & 255}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ip4
 }
 
 /** @returns prefix length 0–32 of a contiguous netmask; `undefined` when its ones are not contiguous */

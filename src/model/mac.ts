@@ -20,10 +20,13 @@ export function parseMac(text: string): Mac | undefined {
   return digits.match(/../g)!.join(':') as Mac
 }
 
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** @param bytes six octets in wire order */
 export function macFromBytes(bytes: Uint8Array): Mac | undefined {
   if (bytes.length !== 6) return undefined
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':') as Mac
+  const [a, b, c, d, e, f] = bytes as unknown as [number, number, number, number, number, number]
+  return `${hex[a]}:${hex[b]}:${hex[c]}:${hex[d]}:${hex[e]}:${hex[f]}` as Mac
 }
 
 /** @returns six octets in wire order */

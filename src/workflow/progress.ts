@@ -19,7 +19,7 @@ export type ProgressBook = {
 }
 
 type Deps = { side: SideStore; log: Pick<Logger, 'warn'> }
-type Entry = { progress: ActionProgress; writtenAt: number }
+type Entry = { uid: string; progress: ActionProgress; writtenAt: number }
 
 const writeEveryMs = 2000
 
@@ -31,13 +31,14 @@ export function createProgressBook({ side, log }: Deps): ProgressBook {
       .catch((error: unknown) => log.warn({ uid, why: messageOf(error) }, 'progress not written'))
   }
   const forget = async (uid: string) => {
+    for (const [actionId, entry] of entries) if (entry.uid === uid) entries.delete(actionId)
     await side.deleteRange('progress', `${uid}/`, `${uid}0`)
   }
   return {
     note: (uid, progress) => {
       const before = entries.get(progress.actionId)
       const isDue = before === undefined || progress.at >= before.writtenAt + writeEveryMs
-      entries.set(progress.actionId, { progress, writtenAt: isDue ? progress.at : before.writtenAt })
+      entries.set(progress.actionId, { uid, progress, writtenAt: isDue ? progress.at : before.writtenAt })
       if (isDue) write(uid, progress)
     },
     of: (actionId) => entries.get(actionId)?.progress,

@@ -87,6 +87,7 @@ export async function openSite(changes: Partial<GrpcDeps> = {}): Promise<Site> {
       address,
       port: 0,
       plain: true,
+      drainMs: 100,
       tls: certificate,
       onListening,
       ...changes,

@@ -16,7 +16,7 @@ import { createLogs } from '../../src/workflow/logs.ts'
 import { plan } from '../../src/workflow/plan.ts'
 import { fakeClock, until } from './clock.ts'
 import type { FakeClock } from './clock.ts'
-import { mac, otherMac, t0 } from './runs.ts'
+import { mac, t0 } from './runs.ts'
 
 export const namespace = 'eksa-system'
 export const silent = pino({ level: 'silent' })

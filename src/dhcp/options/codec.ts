@@ -1,3 +1,4 @@
+import { ip4FromNumber } from '../../model/ip4.ts'
 import type { Ip4 } from '../../model/ip4.ts'
 
 /** Both directions of one option's value. `decode` gives `undefined` for bytes that are no such value. */
@@ -38,7 +39,9 @@ export const uint16s: Codec<readonly number[]> = {
 
 /** @param offset of four octets that exist */
 export function readIp4(bytes: Uint8Array, offset: number): Ip4 {
-  return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}` as Ip4
+  return ip4FromNumber(
+    (bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!,
+  )
 }
 
 /** Writes four octets in wire order. */

@@ -14,9 +14,10 @@ const end = 255
 export function subOptions(rules: { terminated: boolean; padded: boolean }): Codec<SubOptions> {
   return {
     encode: (options) => {
-      const fitting = [...options].filter(([, value]) => value.length <= 255)
-      const wire = fitting.flatMap(([code, value]) => [code, value.length, ...value])
-      return Uint8Array.from(rules.terminated ? [...wire, end] : wire)
+      const wire: number[] = []
+      for (const [code, value] of options) if (value.length <= 255) wire.push(code, value.length, ...value)
+      if (rules.terminated) wire.push(end)
+      return new Uint8Array(wire)
     },
     decode: (bytes) => read(bytes, rules.padded),
   }

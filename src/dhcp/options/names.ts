@@ -14,7 +14,11 @@ export function isDomainName(name: string): boolean {
  * compression pointers may only point backwards, so that no packet makes a loop.
  */
 export const domainSearch: Codec<readonly string[]> = {
-  encode: (names) => Uint8Array.from(names.filter(isDomainName).flatMap(wireName)),
+  encode: (names) => {
+    const wire = names.filter(isDomainName).map(wireName)
+    const first = wire[0] ?? new Uint8Array(0)
+    return wire.length <= 1 ? first : new Uint8Array(wire.flatMap((name) => [...name]))
+  },
   decode: (bytes) => {
     const names: string[] = []
     for (let offset = 0; offset < bytes.length;) {
@@ -27,10 +31,20 @@ export const domainSearch: Codec<readonly string[]> = {
   },
 }
 
-function wireName(name: string): number[] {
-  const labels = name.replace(/\.$/, '').split('.')
-  return [...labels.flatMap((part) => [part.length, ...textBytes(part)]), 0]
+/** Every dot gives way to the length of the label that follows it, the last one to the root's 0. */
+function wireName(name: string): Uint8Array {
+  const bytes = textBytes(`.${name.replace(/\.$/, '')}.`)
+  let last = bytes.length - 1
+  bytes[last] = 0
+  for (let index = last - 1; index >= 0; index -= 1) {
+    if (bytes[index] !== dot) continue
+    bytes[index] = last - index - 1
+    last = index
+  }
+  return bytes
 }
+
+const dot = 46
 
 function readName(bytes: Uint8Array, start: number): { name: string; next: number } | undefined {
   const labels: string[] = []

@@ -1,0 +1,80 @@
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { writefile } from '../../../src/agent/actions/writefile.ts'
+import { fileDevice, testMachine, testRun } from '../machine.ts'
+
+const mine = { UID: String(process.getuid?.() ?? 0), GID: String(process.getgid?.() ?? 0) }
+const base = { DEST_DISK: '/dev/sda2', FS_TYPE: 'ext4', CONTENTS: 'hello\n', ...mine }
+
+function fileSystem(t: { testdir(content: object): string }) {
+  const folder = t.testdir({ etc: { hosts: 'old' }, outside: {} })
+  return { folder, machine: testMachine({ device: fileDevice('/dev/sda2', 1), folder }) }
+}
+
+t.test('a file is written with its folders, owners and modes', async (t) => {
+  const { folder, machine } = fileSystem(t)
+  const { run } = testRun({ ...base, DEST_PATH: '/etc/cloud/cfg.d/10.cfg', MODE: '0600', DIRMODE: '0700' })
+  const { message } = await writefile(run, machine)
+  t.match(message, '/etc/cloud/cfg.d/10.cfg written on /dev/sda2, 6 bytes')
+  t.equal(readFileSync(join(folder, 'etc/cloud/cfg.d/10.cfg'), 'utf8'), 'hello\n')
+  t.equal(statSync(join(folder, 'etc/cloud/cfg.d/10.cfg')).mode & 0o7777, 0o600)
+  t.equal(statSync(join(folder, 'etc/cloud')).mode & 0o7777, 0o700)
+  t.same(readdirSync(join(folder, 'etc/cloud/cfg.d')), ['10.cfg'], 'nothing else is left')
+})
+
+t.test('a file that is there is replaced', async (t) => {
+  const { folder, machine } = fileSystem(t)
+  await writefile(testRun({ ...base, DEST_PATH: '/etc/hosts' }).run, machine)
+  t.equal(readFileSync(join(folder, 'etc/hosts'), 'utf8'), 'hello\n')
+})
+
+t.test('links never lead out of the file system', async (t) => {
+  const { folder, machine } = fileSystem(t)
+  const secret = t.testdir({})
+  symlinkSync(secret, join(folder, 'etc/escape'))
+  await writefile(testRun({ ...base, DEST_PATH: '/etc/escape/x' }).run, machine)
+  t.notOk(existsSync(join(secret, 'x')))
+  t.equal(readFileSync(join(folder, secret, 'x'), 'utf8'), 'hello\n')
+})
+
+const faults = [
+  {
+    name: 'a relative path',
+    environment: { DEST_PATH: 'etc/x' },
+    says: /DEST_PATH is "etc\/x": the absolute path/,
+  },
+  { name: 'a path that climbs', environment: { DEST_PATH: '/etc/../../x' }, says: /must not contain "\.\."/ },
+  {
+    name: 'a folder as destination',
+    environment: { DEST_PATH: '/etc' },
+    says: /\/etc is there and is not a file/,
+  },
+  {
+    name: 'a mode that is not octal',
+    environment: { DEST_PATH: '/x', MODE: '0689' },
+    says: /MODE is "0689"/,
+  },
+  {
+    name: 'an owner that is not a number',
+    environment: { DEST_PATH: '/x', UID: 'root' },
+    says: /UID is "root"/,
+  },
+  {
+    name: 'an unknown file system',
+    environment: { DEST_PATH: '/x', FS_TYPE: 'ntfs' },
+    says: /FS_TYPE is "ntfs"/,
+  },
+  { name: 'no partition', environment: { DEST_PATH: '/x', DEST_DISK: '' }, says: /DEST_DISK is not set/ },
+  {
+    name: 'BOOTCONFIG_CONTENTS',
+    environment: { DEST_PATH: '/x', BOOTCONFIG_CONTENTS: 'kernel {}' },
+    says: /BOOTCONFIG_CONTENTS is not supported/,
+  },
+]
+for (const { name, environment, says } of faults) {
+  t.test(`${name} is refused`, async (t) => {
+    const { machine } = fileSystem(t)
+    await t.rejects(writefile(testRun({ ...base, ...environment }).run, machine), says)
+  })
+}
