@@ -35,30 +35,35 @@ const idOf = ({ metadata }: Workflow) => `${metadata.namespace}/${metadata.name}
 export function createCatalog(): Catalog {
   const all = new Map<string, Workflow>()
   const live = new Map<string, Workflow>()
-  const uids = new Map<string, string>()
+  const uids = new Set<string>()
   const byAgent = new Map<string, Map<string, Workflow>>()
   const owners = new Map<string, ActionOwner>()
 
-  const drop = (known: Workflow) => {
+  const dropLive = (known: Workflow) => {
     const id = idOf(known)
-    all.delete(id)
     live.delete(id)
-    uids.delete(known.metadata.uid)
-    for (const action of actionsOf(known)) owners.delete(action.id)
     const key = agentKey(known.status?.agentID ?? '')
     const group = byAgent.get(key)
     group?.delete(id)
     if (group?.size === 0) byAgent.delete(key)
   }
-  const add = (workflow: Workflow) => {
+  const drop = (known: Workflow) => {
+    all.delete(idOf(known))
+    uids.delete(known.metadata.uid)
+    for (const action of actionsOf(known)) owners.delete(action.id)
+    dropLive(known)
+  }
+  const own = (workflow: Workflow) => {
     const { namespace, name, uid } = workflow.metadata
-    const id = idOf(workflow)
-    all.set(id, workflow)
-    uids.set(uid, id)
+    uids.add(uid)
     for (const task of workflow.status?.tasks ?? []) {
       const owner = { namespace, name, uid, taskId: task.id, agentId: task.agentID }
       for (const action of task.actions) owners.set(action.id, owner)
     }
+  }
+  const add = (workflow: Workflow) => {
+    const id = idOf(workflow)
+    all.set(id, workflow)
     if (!isLive(workflow)) return
     live.set(id, workflow)
     const agentId = workflow.status?.agentID
@@ -71,7 +76,11 @@ export function createCatalog(): Catalog {
     put: (workflow) => {
       const known = all.get(idOf(workflow))
       if (known && versionOf(known) >= versionOf(workflow)) return false
-      if (known) drop(known)
+      if (known && hasSameActions(known, workflow)) dropLive(known)
+      else {
+        if (known) drop(known)
+        own(workflow)
+      }
       add(workflow)
       return true
     },
@@ -98,6 +107,21 @@ export function createCatalog(): Catalog {
 }
 
 const actionsOf = (workflow: Workflow) => (workflow.status?.tasks ?? []).flatMap((task) => task.actions)
+
+/** Whether nothing of what `owner` tells has changed. */
+function hasSameActions(a: Workflow, b: Workflow): boolean {
+  const [left, right] = [a.status?.tasks ?? [], b.status?.tasks ?? []]
+  if (a.metadata.uid !== b.metadata.uid || left.length !== right.length) return false
+  return left.every((task, index) => {
+    const other = right[index]!
+    return (
+      task.id === other.id &&
+      task.agentID === other.agentID &&
+      task.actions.length === other.actions.length &&
+      task.actions.every(({ id }, place) => id === other.actions[place]!.id)
+    )
+  })
+}
 
 const versionOf = ({ metadata }: Workflow) => Number(metadata.resourceVersion)
 

@@ -3,29 +3,33 @@ import type { ActionStatus, TaskStatus, WorkflowStatus } from '../model/workflow
 /** An action and where it stands. */
 export type Place = { taskIndex: number; actionIndex: number; task: TaskStatus; action: ActionStatus }
 
-function places(status: WorkflowStatus): Place[] {
-  return (status.tasks ?? []).flatMap((task, taskIndex) =>
-    task.actions.map((action, actionIndex) => ({ taskIndex, actionIndex, task, action })),
-  )
-}
-
 /** The first action that has not succeeded: the one that runs, failed, or is next. */
 export function currentPlace(status: WorkflowStatus): Place | undefined {
-  return places(status).find(({ action }) => action.state !== 'SUCCESS')
+  for (const [taskIndex, task] of (status.tasks ?? []).entries()) {
+    const actionIndex = task.actions.findIndex(({ state }) => state !== 'SUCCESS')
+    if (actionIndex >= 0) return { taskIndex, actionIndex, task, action: task.actions[actionIndex]! }
+  }
+  return undefined
 }
 
-/** The action after `place`, in the next task when its own has no more. */
+/** The action after `place`, in a later task when its own has no more. */
 export function followingPlace(status: WorkflowStatus, place: Place): Place | undefined {
-  const all = places(status)
-  return all[indexOf(all, place) + 1]
+  return neighbour(status, place, 1)
 }
 
 /** The action before `place`, whichever task it belongs to. */
 export function precedingPlace(status: WorkflowStatus, place: Place): Place | undefined {
-  const all = places(status)
-  return all[indexOf(all, place) - 1]
+  return neighbour(status, place, -1)
 }
 
-function indexOf(all: readonly Place[], place: Place): number {
-  return all.findIndex((one) => one.taskIndex === place.taskIndex && one.actionIndex === place.actionIndex)
+function neighbour(status: WorkflowStatus, place: Place, step: 1 | -1): Place | undefined {
+  const tasks = status.tasks ?? []
+  let { taskIndex } = place
+  let actionIndex = place.actionIndex + step
+  for (let task = tasks[taskIndex]; task; task = tasks[(taskIndex += step)]) {
+    const action = task.actions[actionIndex]
+    if (action) return { taskIndex, actionIndex, task, action }
+    actionIndex = step > 0 ? 0 : (tasks[taskIndex - 1]?.actions.length ?? 0) - 1
+  }
+  return undefined
 }

@@ -500,7 +500,7 @@ for (const { name, option, of, want } of settings) {
 }
 
 for (const values of [discover, { ...requestType, 50: otherIp }, { 53: [8] }]) {
-  t.test(`option 82 goes back to the relay, message type ${values[53]}`, async (t) => {
+  t.test(`option 82 goes back to the relay, message type ${values[53].join()}`, async (t) => {
     const reply = decided({ values: { ...values, 82: relayInfo }, fields: relay })
     t.not(reply.kind, 'silent')
     if (reply.kind !== 'silent') t.same([...reply.packet.options.get(82)!], relayInfo)

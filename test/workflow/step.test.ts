@@ -1,4 +1,5 @@
 import t from 'tap'
+import { currentPlace, followingPlace, precedingPlace } from '../../src/workflow/place.ts'
 import { reboots } from '../../src/workflow/reboot.ts'
 import { commandsOf, maxAttempts, step, wantsAgent } from '../../src/workflow/step.ts'
 import type { Outcome, ReportedState, RunEvent, RunStatus } from '../../src/workflow/step.ts'
@@ -403,4 +404,23 @@ t.test('durations', async (t) => {
     [90_061_000, '25h1m'],
   ]
   for (const [ms, want] of cases) t.equal(durationText(ms), want)
+})
+
+t.test('actions are found across tasks, empty ones too', async (t) => {
+  const status = pending([
+    task('t1', mac, [action('a', { state: 'SUCCESS' })]),
+    task('t2', mac, []),
+    task('t3', mac, [action('b'), action('c')]),
+    task('t4', mac, []),
+  ])
+  const b = currentPlace(status)!
+  t.match(b, { taskIndex: 2, actionIndex: 0, action: { id: 'b' } })
+  const c = followingPlace(status, b)!
+  t.match(c, { taskIndex: 2, actionIndex: 1, action: { id: 'c' } })
+  t.equal(followingPlace(status, c), undefined)
+  t.match(precedingPlace(status, c), { action: { id: 'b' } })
+  const a = precedingPlace(status, b)!
+  t.match(a, { taskIndex: 0, action: { id: 'a' } })
+  t.equal(precedingPlace(status, a), undefined)
+  t.match(followingPlace(status, a), { taskIndex: 2, actionIndex: 0 })
 })

@@ -45,9 +45,11 @@ async function* resuming(
   version: Version,
   deps: Deps,
 ): AsyncIterable<Buffer> {
-  let response: IncomingMessage | undefined = first
+  let response = first
   let position = 0
-  while (response) {
+  let lastByteAt = deps.clock.now()
+  for (let fruitless = 0; ;) {
+    const begun = position
     let why = 'closed early'
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -64,9 +66,15 @@ async function* resuming(
     if (version.total !== undefined && position > version.total) {
       throw new Error(`${url}: the server sent ${position} bytes and had announced ${version.total}`)
     }
-    deps.log(
-      `connection broke at byte ${position}${version.total === undefined ? '' : ` of ${version.total}`}: ${why}; going on`,
-    )
+    const where = `at byte ${position}${version.total === undefined ? '' : ` of ${version.total}`}`
+    const now = deps.clock.now()
+    if (position > begun) lastByteAt = now
+    fruitless = position > begun ? 0 : fruitless + 1
+    if (fruitless && now - lastByteAt >= deps.patienceMs) {
+      throw new Error(`${url}: the connection breaks again and again ${where}: ${why}`)
+    }
+    deps.log(`connection broke ${where}: ${why}; going on`)
+    if (fruitless) await deps.clock.sleep(Math.min(8000, 250 * 2 ** fruitless), deps.signal)
     response = await patiently(url, deps, () => getRest(url, position, version, deps))
   }
 }

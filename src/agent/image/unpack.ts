@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
+import type { Gunzip } from 'node:zlib'
 import { messageOf } from '../../model/error.ts'
 import type { Format } from './format.ts'
 
@@ -22,29 +23,44 @@ export function unpack(format: Format, packed: Bytes, signal: AbortSignal): Byte
   return format === 'gzip' ? gunzip(packed, signal) : byProgram(programs[format], packed, signal)
 }
 
-/** Node's gunzip goes on to further members of the file and reports a missing end. */
+/**
+ * Node's gunzip goes on to further members of the file and reports a missing end. It ends at padding behind the last
+ * member; the rest is read all the same, because the checksum is of the whole file.
+ */
 async function* gunzip(packed: Bytes, signal: AbortSignal): Bytes {
   const unpacker = createGunzip({ chunkSize: 1 << 20 })
-  let fault: unknown
-  const feeding = pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 4 }), unpacker, {
-    signal,
-  }).catch((error: unknown) => (fault = error))
+  let sourceFault: unknown
+  const feeding = feed(packed, unpacker, signal).catch((error: unknown) => {
+    sourceFault = error
+    unpacker.destroy()
+  })
   try {
     yield* unpacker as Bytes
-    await feeding
   } catch (error) {
-    await feeding
-    fault ??= error
+    if (sourceFault === undefined) throw damaged('gzip', error)
   } finally {
     unpacker.destroy()
+    await feeding
   }
-  if (fault !== undefined) throw damaged('gzip', fault)
+  if (sourceFault !== undefined) throw sourceFault
 }
 
-/** Errors of the source go on as they are; errors of the unpacker say what was being unpacked. */
-function damaged(format: string, fault: unknown): unknown {
-  const code = fault instanceof Error && 'code' in fault ? String(fault.code) : ''
-  if (!code.startsWith('Z_')) return fault
+async function feed(packed: Bytes, unpacker: Gunzip, signal: AbortSignal): Promise<void> {
+  let stopped = false
+  let wake = () => {}
+  for (const event of ['drain', 'end', 'close', 'error']) unpacker.on(event, () => wake())
+  unpacker.on('end', () => (stopped = true))
+  for await (const chunk of packed) {
+    signal.throwIfAborted()
+    if (stopped) continue
+    if (unpacker.destroyed) return
+    const roomAgain = new Promise<void>((resolve) => (wake = resolve))
+    if (!unpacker.write(chunk)) await roomAgain
+  }
+  if (!stopped) unpacker.end()
+}
+
+function damaged(format: string, fault: unknown): Error {
   return new Error(`${format} data is damaged or cut off: ${messageOf(fault)}`, { cause: fault })
 }
 

@@ -87,7 +87,7 @@ for (const { name, needs, body } of packings) {
         COMPRESSED: 'true',
       })
       const { message } = await image2disk(run, machine)
-      t.match(message, /7\.3 MB \(.* served, .*\) in .* written to/)
+      t.match(message, /6\.3 MB \(.* served, .*\) in .* written to/)
       t.ok(target.read().subarray(0, image.length).equals(image), 'the disk holds the image')
       t.same(progress.at(-1)?.[0], bytes.length, 'progress ends at the served length')
       t.same(machine.installed, [target.path])
@@ -174,7 +174,7 @@ const failures: {
     name: 'a stream that stays short fails',
     answer: breaking(image, [1_000_000, 0, 0, 0, 0, 0, 0, 0]),
     environment: { RETRY_ENABLED: 'true', RETRY_DURATION_MINUTES: '0' },
-    says: /no success within 0 s|closed early|socket hang up|aborted/,
+    says: /the connection breaks again and again at byte 1000000 of/,
     touched: true,
   },
   {
