@@ -1,6 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import type { Test } from 'tap'
 import { memoryBytes, readFacts, uptimeMs } from '../../src/agent/facts.ts'
 
 const files: Record<string, string | Buffer> = {
@@ -28,7 +29,7 @@ const files: Record<string, string | Buffer> = {
   '/sys/class/net/eth0/carrier': '1\n',
 }
 
-function machine(t: { testdir(content: object): string }): string {
+function machine(t: Test): string {
   const root = t.testdir({})
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true })

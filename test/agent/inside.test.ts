@@ -1,9 +1,10 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import type { Test } from 'tap'
 import { resolveInside } from '../../src/agent/inside.ts'
 
-function tree(t: { testdir(content: object): string }): string {
+function tree(t: Test): string {
   const root = t.testdir({ etc: { 'os-release': '' }, usr: { lib: {} } })
   symlinkSync('/etc', join(root, 'absolute'))
   symlinkSync('../../../../../../../etc', join(root, 'usr/lib/climbing'))

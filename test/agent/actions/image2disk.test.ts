@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import type { Test } from 'tap'
 import { image2disk } from '../../../src/agent/actions/image2disk.ts'
 import { fileDevice, testMachine, testRun } from '../machine.ts'
 
@@ -19,7 +20,6 @@ const image = Buffer.concat([
 ])
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-type Test = { testdir(content: object): string; teardown(done: () => unknown): void }
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 async function serve(t: Test, answer: Answer): Promise<string> {
@@ -74,7 +74,7 @@ const packings = [
 for (const { name, needs, body } of packings) {
   t.test(
     `a ${name} image arrives whole`,
-    { skip: needs && !has(needs) && `${needs} is missing` },
+    { skip: needs !== undefined && !has(needs) && `${needs} is missing` },
     async (t) => {
       const bytes = body()
       const target = disk(t, 8 * mebibyte)

@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import type { Test } from 'tap'
 import { writefile } from '../../../src/agent/actions/writefile.ts'
 import { fileDevice, testMachine, testRun } from '../machine.ts'
 
 const mine = { UID: String(process.getuid?.() ?? 0), GID: String(process.getgid?.() ?? 0) }
 const base = { DEST_DISK: '/dev/sda2', FS_TYPE: 'ext4', CONTENTS: 'hello\n', ...mine }
 
-function fileSystem(t: { testdir(content: object): string }) {
+function fileSystem(t: Test) {
   const folder = t.testdir({ etc: { hosts: 'old' }, outside: {} })
   return { folder, machine: testMachine({ device: fileDevice('/dev/sda2', 1), folder }) }
 }
