@@ -77,15 +77,14 @@ function workflowRoutes(app: KubeApp, { store, workflowLogs, workflowProgress }:
     app.get(`${url}/progress`, async (request) => {
       const { workflow, actions } = await workflowAt(store, request.params as Place)
       const known = await workflowProgress(workflow.metadata.uid)
-      const found = actions.flatMap(({ id, name }) => {
-        const progress = known.find(({ actionId }) => actionId === id)
-        return progress ? [{ name, ...progress }] : []
-      })
-      return { actions: found }
+      const progressOf = (id: string) => known.find(({ actionId }) => actionId === id)
+      return {
+        actions: actions.map(({ id, name, state }) => ({ actionId: id, name, state, ...progressOf(id) })),
+      }
     })
 }
 
-type Named = { id: string; name: string }
+type Named = { id: string; name: string; state: string }
 
 async function workflowAt(
   store: Pick<Store, 'get'>,

@@ -102,9 +102,9 @@ export async function progressOf(lab: Lab, name: string): Promise<Progress[]> {
     'GET',
     `/ironwake/v1/workflows/${namespace}/${name}/progress`,
   )) as {
-    actions: { action: string; state: string; doneBytes?: number; totalBytes?: number }[]
+    actions: { name: string; state: string; doneBytes?: number; totalBytes?: number }[]
   }
-  return actions.flatMap(({ action, state, doneBytes, totalBytes = 0 }) =>
+  return actions.flatMap(({ name: action, state, doneBytes, totalBytes = 0 }) =>
     state === 'RUNNING' && doneBytes !== undefined ? [{ action, done: doneBytes, total: totalBytes }] : [],
   )
 }

@@ -140,7 +140,7 @@ t.test('the agent says who it is, obeys, reports with logs, and beats', async (t
   let seen: unknown
   const action: Action = async (run) => {
     seen = run.environment
-    run.log('working\u0007 on it')
+    run.log('working\u0007on it')
     run.progress(5, 10)
     return { message: 'all written' }
   }
