@@ -123,7 +123,14 @@ export function loadConfig(sources: ConfigSources): Config {
 }
 
 /** Names that are ours without being settings of the server. */
-const otherEnv = new Set(['IRONWAKE_CONFIG', 'IRONWAKE_CACHE', 'IRONWAKE_DEBUG'])
+const otherEnv = new Set([
+  'IRONWAKE_CONFIG',
+  'IRONWAKE_CACHE',
+  'IRONWAKE_DEBUG',
+  'IRONWAKE_REFRESH',
+  'IRONWAKE_DEBIAN_MIRROR',
+  'IRONWAKE_DEBIAN_SECURITY_MIRROR',
+])
 
 function mergeFile(
   config: Record<string, unknown>,
