@@ -29,9 +29,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/ironwake-os.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 bundle() {
-  "$project/node_modules/.bin/esbuild" "$project/src/agent/main.ts" --bundle --platform=node --target=node20 \
+  # From the project's folder, because the paths of the sources are part of what esbuild writes.
+  (cd "$project" && node_modules/.bin/esbuild src/agent/main.ts --bundle --platform=node --target=node20 \
     --format=esm --minify-whitespace --minify-syntax --log-level=warning --outfile="$1" \
-    --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
+    --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);")
 }
 
 # PACKAGE=VERSION of everything that goes in, kept from the first build on.

@@ -98,10 +98,10 @@ async function killWhen(
 /** @returns the actions as they were when the server was killed, with the first one in the middle of its image */
 export const killInMidImage = (lab: Lab, { name }: Target): Promise<ActionStatus[]> =>
   killWhen(lab, 'an image on its way', async () => {
+    const actions = await actionsOf(lab, name)
+    if (actions[0]?.state === 'SUCCESS') throw new Error('the image was through before the server was killed')
     const [progress] = await progressOf(lab, name)
     if (!progress || progress.done < progress.total / 20) return undefined
-    const actions = await actionsOf(lab, name)
-    if (actions[0]?.state !== 'RUNNING') throw new Error('the image was through before the server was killed')
     return actions
   })
 
