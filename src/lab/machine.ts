@@ -5,6 +5,7 @@ import { copyFileSync, createWriteStream, existsSync, truncateSync, writeFileSyn
 import { connect } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../model/error.ts'
 import type { LabNetwork } from './netns.ts'
 import { ovmf, qemuArguments } from './qemu.ts'
@@ -50,6 +51,8 @@ export type LabMachine = AsyncDisposable & {
 const keptLines = 5000
 /** A login prompt ends without a line end: what stays unfinished this long is taken as a line. */
 const unfinishedMs = 300
+/** A system that is not yet up far enough does not see the power button. */
+const pressAgainMs = 15_000
 
 /** Puts a machine on the network, switched off. */
 export async function createMachine(network: LabNetwork, options: MachineOptions): Promise<LabMachine> {
@@ -113,10 +116,13 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
     },
     powerOff,
     async shutDown(timeoutMs) {
-      await command(monitorPath, 'system_powerdown')
-      const timer = new Promise<'cut'>((resolve) => setTimeout(resolve, timeoutMs, 'cut').unref())
-      const how = await Promise.race([closed.then(() => 'clean' as const), timer])
-      if (how === 'cut') await powerOff()
+      const deadline = Date.now() + timeoutMs
+      while (child && Date.now() < deadline) {
+        await press(monitorPath)
+        await Promise.race([closed, sleep(pressAgainMs, undefined, { ref: false })])
+      }
+      const how = child ? 'cut' : 'clean'
+      await powerOff()
       return how
     },
     running: () => child !== undefined,
@@ -183,11 +189,13 @@ function awaitLine(
   })
 }
 
-/** Sends one command to QEMU's monitor. */
-async function command(monitorPath: string, text: string): Promise<void> {
+/** Presses the power button, through QEMU's monitor; a machine that has just gone off does not mind. */
+async function press(monitorPath: string): Promise<void> {
   const socket = connect(monitorPath)
-  await once(socket, 'data')
-  socket.write(`${text}\n`)
-  await once(socket, 'data')
+  socket.on('error', () => socket.destroy())
+  const heard = () => Promise.race([once(socket, 'data'), once(socket, 'close')])
+  await heard()
+  socket.write('system_powerdown\n')
+  await heard()
   socket.destroy()
 }

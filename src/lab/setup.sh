@@ -19,12 +19,12 @@ fail() {
   exit 1
 }
 
-# Runs a command with its output in a log file; a failure shows the file's end.
+# Runs a command with its output in a log file; a failure shows how it began and ended.
 quietly() {
   local log="$cache/logs/$1.log"
   shift
   if ! "$@" >"$log" 2>&1 </dev/null; then
-    tail -n 40 "$log" >&2
+    { head -n 20 "$log" && if [ "$(wc -l <"$log")" -gt 20 ]; then tail -n +21 "$log" | tail -n 20; fi; } >&2
     fail "failed: $* (all of its output: $log)"
   fi
 }

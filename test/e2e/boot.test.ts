@@ -19,7 +19,7 @@ import {
 
 // One file, so that its machines run one after the other: two at once on two processors take thrice as long.
 const skip = whyNoLab() ?? false
-t.setTimeout(11 * 60_000)
+t.setTimeout(15 * 60_000)
 
 t.test('a blank BIOS machine is installed although the server is killed twice', { skip }, async (t) => {
   const target = { name: 'bios-1', mac: '52:54:00:77:02:01', last: 11 }
@@ -104,10 +104,12 @@ async function ranOnce(t: Test, { lab, machine, target, first, second }: Killed)
 
 /** Power-cycles an installed machine, whose firmware tries the network first. */
 async function bootsItsDisk(t: Test, lab: Lab, machine: LabMachine): Promise<void> {
-  t.equal(await machine.shutDown(60_000), 'clean', 'the installed system shuts down at the power button')
+  const prompt = new RegExp(`${machine.name} login:`)
+  await machine.waitForLine(prompt, stageMs)
+  t.equal(await machine.shutDown(120_000), 'clean', 'the installed system shuts down at the power button')
   const offAt = Date.now()
   await machine.powerOn()
-  await machine.waitForLine(new RegExp(`${machine.name} login:`), stageMs)
+  await machine.waitForLine(prompt, stageMs)
   const asked = (await lab.timeline(machine.mac))
     .filter(({ lastAt }) => lastAt > offAt)
     .map(({ stage }) => stage)
