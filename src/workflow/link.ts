@@ -1,6 +1,7 @@
 import type { Mac } from '../model/mac.ts'
 import type { Workflow } from '../model/workflow.ts'
 import { currentPlace } from './place.ts'
+import { effectiveEnvironment, effectiveVolumes } from './plan.ts'
 import type { ReportedState, RunStatus } from './step.ts'
 import { actionDeadline } from './timing.ts'
 
@@ -86,8 +87,8 @@ export function runActionOf(workflow: Workflow, now: number): AgentCommand | und
     name: action.name,
     image: action.image,
     command: action.command ?? [],
-    environment: { ...task.environment, ...action.environment },
-    volumes: [...(task.volumes ?? []), ...(action.volumes ?? [])],
+    environment: effectiveEnvironment(task, action),
+    volumes: effectiveVolumes(task, action),
     pidNamespace: action.namespaces?.pid ?? action.pid ?? '',
     networkNamespace: action.namespaces?.network ?? '',
     timeoutMs: Math.max(1, (actionDeadline(action) ?? now) - now),

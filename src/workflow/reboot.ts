@@ -1,4 +1,5 @@
 import type { ActionStatus } from '../model/workflow.ts'
+import { lastPart } from './image-name.ts'
 
 /** Actions that leave the machine running, whatever they are called ("write reboot hook"). */
 const staysUp = new Set([
@@ -18,13 +19,7 @@ const staysUp = new Set([
  * any registry with any tag, or its name contains "reboot" (the rule of EKS Anywhere's own Tinkerbell).
  */
 export function reboots(action: Pick<ActionStatus, 'image' | 'name'>): boolean {
-  const program = programOf(action.image)
+  const program = lastPart(action.image)
   if (program === 'reboot') return true
   return action.name.toLowerCase().includes('reboot') && !staysUp.has(program)
-}
-
-/** Last part of an image's path, without tag and digest. */
-function programOf(image: string): string {
-  const path = image.split('@')[0]!
-  return path.slice(path.lastIndexOf('/') + 1).split(':')[0]!
 }
