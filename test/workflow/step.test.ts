@@ -379,7 +379,7 @@ t.test('actions that restart the machine', async (t) => {
       'x',
       true,
     ],
-    ['reg:5000/reboot@sha256:aa', 'x', true],
+    [`reg:5000/reboot@sha256:${'a'.repeat(64)}`, 'x', true],
     ['ghcr.io/jacobweinstock/waitdaemon:latest', 'Reboot into OS', true],
     ['alpine', 'reboot-image', true],
     ['127.0.0.1/embedded/writefile', 'write reboot hook', false],
