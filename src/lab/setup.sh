@@ -114,6 +114,16 @@ install_modules() {
   say 'node_modules: in place'
 }
 
+# tap is put together with the plugins of .taprc; it would do so in mid-run, and that run would fail.
+tap_plugins() {
+  local key
+  key=$(hash_of .taprc package-lock.json)
+  [ "$(cat node_modules/.tap-plugins 2>/dev/null)" = "$key" ] && [ -d .tap/plugins ] && return
+  say 'tap: putting its plugins together'
+  quietly tap-build npx --no tap build
+  echo "$key" >node_modules/.tap-plugins
+}
+
 build() {
   local key
   key=$(hash_of src tsconfig.json tsconfig.build.json package-lock.json)
@@ -168,6 +178,7 @@ elif [ "$mode" = demo ]; then
   fail 'the demo makes a network namespace and its own disk images: please run it as root'
 fi
 install_modules
+if [ "$mode" = test ]; then tap_plugins; fi
 build
 if [ "$(id -u)" = 0 ] && is_debian; then
   lab_parts
