@@ -169,7 +169,9 @@ require_node
 mkdir -p "$cache/logs"
 exec 9>"$cache/setup.lock"
 flock -n 9 || { say 'waiting for another set-up to end' && flock 9; }
-mapfile -t lab_packages < <(listed src/lab/packages.txt os/packages.txt)
+lists=(src/lab/packages.txt os/packages.txt)
+if [ "$mode" = test ]; then lists+=(test/packages.txt); fi
+mapfile -t lab_packages < <(listed "${lists[@]}")
 if [ "$(id -u)" = 0 ] && is_debian; then
   need_packages "${lab_packages[@]}"
 elif [ "$mode" = demo ]; then
