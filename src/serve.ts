@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { access, mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -98,11 +98,8 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   const part = (name: string) => log.child({ part: name })
   const listeners = createRollCall()
   const texts = await readScriptTexts(shipped('ipxe'))
-  const dirs = {
-    ipxeDir: config.ipxeDir || join(config.dataDir, 'ipxe'),
-    osDir: config.osDir || join(config.dataDir, 'os'),
-    imageDir: config.imageDir || join(config.dataDir, 'images'),
-  }
+  const dirs = await bootDirs(config)
+  await warnOfMissing(dirs, part('boot'))
   const files = bootFiles({ ...dirs, texts, log: part('boot') })
   const identity = bootIdentity({
     side,
@@ -209,6 +206,32 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       onListening: listeners.expect('dhcp'),
     })
   return { parts, bound: listeners.complete }
+}
+
+type BootDirs = { ipxeDir: string; osDir: string; imageDir: string }
+
+/** The folders with boot files; those in the data directory are made. */
+async function bootDirs(config: Config): Promise<BootDirs> {
+  const ours = async (name: string) => {
+    const path = join(config.dataDir, name)
+    await mkdir(path, { recursive: true })
+    return path
+  }
+  return {
+    ipxeDir: config.ipxeDir || (await ours('ipxe')),
+    osDir: config.osDir || (await ours('os')),
+    imageDir: config.imageDir || (await ours('images')),
+  }
+}
+
+/** Without these files machines get as far as DHCP and no further: better said before one is powered on. */
+async function warnOfMissing({ ipxeDir, osDir }: BootDirs, log: Logger): Promise<void> {
+  const ipxe = ['undionly.kpxe', 'ipxe.efi'].map((name) => join(ipxeDir, name))
+  const os = ['vmlinuz-x86_64', 'initramfs-x86_64'].map((name) => join(osDir, name))
+  for (const path of [...ipxe, ...os]) {
+    const madeBy = ipxe.includes(path) ? 'os/ipxe.sh' : 'os/build.sh'
+    await access(path).catch(() => log.warn({ path, madeBy }, 'boot file is missing'))
+  }
 }
 
 type App = {

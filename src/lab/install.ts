@@ -53,7 +53,10 @@ export async function importMachines(lab: Lab, targets: readonly Target[]): Prom
   return said.trim()
 }
 
-/** Creates the Template of workflows/debian-cloud.yaml and, for each machine, a Workflow of its name. */
+/** The Template as EKS Anywhere writes it. */
+const templatePath = 'workflows/ubuntu.yaml'
+
+/** Creates the Template and, for each machine, a Workflow of its name. */
 export async function createWorkflows(lab: Lab, targets: readonly Target[]): Promise<void> {
   const template = exampleTemplate()
   await lab.api.create({ ...template, metadata: { ...template.metadata, namespace } })
@@ -78,13 +81,14 @@ function workflowValues(lab: Lab, mac: string): Record<string, string> {
     image_url: `http://${address}:7171/images/${image}`,
     image_sha256: imageSha256(lab),
     metadata_url: `http://${address}:7172`,
+    root_partition: '3',
   }
 }
 
 const imageSha256 = (lab: Lab) => readFileSync(join(lab.imageDir, `${image}.sha256`), 'utf8').slice(0, 64)
 
 function exampleTemplate(): NewObject {
-  const path = join(projectDir, 'workflows/debian-cloud.yaml')
+  const path = join(projectDir, templatePath)
   const documents = parseAllDocuments(readFileSync(path, 'utf8')).map(
     (document) => document.toJS() as NewObject,
   )
