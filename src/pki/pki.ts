@@ -19,8 +19,6 @@ export type Pki = {
   keyPem: string
   /** bearer token of the administrator: 32 random bytes, base64url */
   adminToken: string
-  /** 32 bytes, the key of the HMACs of the boot identity */
-  secret: Buffer
   kubeconfigPath: string
   /** end of the server certificate's validity, epoch ms */
   expiresAt: number
@@ -38,8 +36,7 @@ export type PkiDeps = {
 
 /**
  * Loads the keys of this server from `dataDir/pki`, making what is missing: a CA (kept for ever), a server certificate
- * (replaced when names change or 30 days before its end), an admin token and a secret; writes
- * `dataDir/admin.kubeconfig`. Keys are written with mode 0600, a new `dataDir` with 0700.
+ * (replaced when names change or 30 days before its end) and an admin token; writes `dataDir/admin.kubeconfig`. Keys are written with mode 0600, a new `dataDir` with 0700.
  * @throws AppError FailedPrecondition when a file is broken: it is never silently replaced
  */
 export async function loadOrCreatePki(deps: PkiDeps): Promise<Pki> {
@@ -49,14 +46,12 @@ export async function loadOrCreatePki(deps: PkiDeps): Promise<Pki> {
   const now = deps.clock.now()
   const ca = await loadOrCreateCa(directory, now)
   const server = await loadOrIssue(directory, ca, namesOf(deps), now)
-  const adminToken = await loadOrCreateSecret(join(directory, 'admin.token'))
-  const secret = await loadOrCreateSecret(join(directory, 'identity.secret'))
+  const adminToken = await loadOrCreateToken(join(directory, 'admin.token'))
   const pki: Pki = {
     caPem: ca.certPem,
     certPem: server.certPem,
     keyPem: server.keyPem,
     adminToken,
-    secret: Buffer.from(secret, 'base64url'),
     kubeconfigPath: join(resolve(deps.dataDir), 'admin.kubeconfig'),
     expiresAt: Date.parse(new X509Certificate(server.certPem).validTo),
   }
@@ -153,7 +148,7 @@ function block(text: string, label: string): string | undefined {
   return found ? `${found[0]}\n` : undefined
 }
 
-async function loadOrCreateSecret(path: string): Promise<string> {
+async function loadOrCreateToken(path: string): Promise<string> {
   const text = (await readIfPresent(path))?.trim()
   if (text === undefined) {
     const made = randomBytes(32).toString('base64url')

@@ -33,15 +33,8 @@ t.test('a first start makes everything, readable by its owner only', async (t) =
   const pki = await load(dataDir)
   t.equal(await modeOf(dataDir), '700')
   t.equal(await modeOf(join(dataDir, 'pki')), '700')
-  for (const file of [
-    'pki/ca.pem',
-    'pki/server.pem',
-    'pki/admin.token',
-    'pki/identity.secret',
-    'admin.kubeconfig',
-  ])
+  for (const file of ['pki/ca.pem', 'pki/server.pem', 'pki/admin.token', 'admin.kubeconfig'])
     t.equal(await modeOf(join(dataDir, file)), '600', file)
-  t.equal(pki.secret.length, 32)
   t.equal(Buffer.from(pki.adminToken, 'base64url').length, 32)
   const [ca, cert] = [new X509Certificate(pki.caPem), new X509Certificate(pki.certPem)]
   t.ok(ca.ca)
@@ -99,7 +92,7 @@ const faults = [
   { name: 'an empty CA', file: 'ca.pem', content: '' },
   { name: 'a server certificate that is not PEM', file: 'server.pem', content: 'hello' },
   { name: 'a token that is too short', file: 'admin.token', content: 'abc\n' },
-  { name: 'an empty secret', file: 'identity.secret', content: '' },
+  { name: 'an empty token', file: 'admin.token', content: '' },
 ]
 for (const { name, file, content } of faults)
   t.test(`${name} is an error, and stays as it is`, async (t) => {

@@ -24,6 +24,12 @@ t.test('a file is written with its folders, owners and modes', async (t) => {
   t.same(readdirSync(join(folder, 'etc/cloud/cfg.d')), ['10.cfg'], 'nothing else is left')
 })
 
+t.test('a new file in a folder that is there is made', async (t) => {
+  const { folder, machine } = fileSystem(t)
+  await writefile(testRun({ ...base, DEST_PATH: '/etc/new' }).run, machine)
+  t.equal(readFileSync(join(folder, 'etc/new'), 'utf8'), 'hello\n')
+})
+
 t.test('a file that is there is replaced', async (t) => {
   const { folder, machine } = fileSystem(t)
   await writefile(testRun({ ...base, DEST_PATH: '/etc/hosts' }).run, machine)
