@@ -9,7 +9,14 @@ import { updateStatus } from '../../src/store/resource.ts'
 
 const kubectl = process.env['KUBECTL'] ?? 'kubectl'
 const probe = spawnSync(kubectl, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
-const skip = probe.status === 0 ? false : `${kubectl} is not installed`
+// Older ones know neither `--subresource` nor OpenAPI v3.
+const skip = minorVersion() >= 27 ? false : 'kubectl 1.27 or newer is not installed'
+
+function minorVersion(): number {
+  if (probe.status !== 0) return 0
+  const { clientVersion } = JSON.parse(probe.stdout) as { clientVersion: { minor: string } }
+  return Number.parseInt(clientVersion.minor, 10)
+}
 
 type Run = { code: number; out: string; err: string }
 let server: TestServer
