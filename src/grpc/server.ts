@@ -26,6 +26,7 @@ export type GrpcDeps = SessionDeps & {
 const tlsHandshake = 0x16
 const firstByteWithinMs = 10_000
 const defaultDrainMs = 5000
+const lastWordsMs = 200
 
 // A peer that answers no ping for 10 s, 10 s after the last word, is gone.
 const options: ServerOptions = {
@@ -84,6 +85,8 @@ export function grpcServer(deps: GrpcDeps): (signal: AbortSignal) => Promise<voi
         deps.drainMs ?? defaultDrainMs,
         Promise.all([shutDown(secure, [...sessions]), shutDown(plain, [])]),
       )
+      // The last words of the calls may still be on their way through TLS.
+      await withinMs(lastWordsMs, Promise.all([...sockets].map(closed)))
       secure.forceShutdown()
       plain.forceShutdown()
       for (const socket of sockets) socket.destroy()
@@ -139,6 +142,12 @@ async function shutDown(server: Server, sessions: readonly Session[]): Promise<v
   await Promise.all(sessions.map(({ ended }) => ended))
   await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
 }
+
+const closed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.closed) return resolve()
+    socket.once('close', () => resolve())
+  })
 
 /** Resolves with `work`, or after `ms`. */
 function withinMs(ms: number, work: Promise<unknown>): Promise<void> {
