@@ -143,8 +143,10 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       ...lookup,
       log: part('metadata'),
       record,
-      phonedHome: (machine, said) =>
-        log.info({ mac: machine.mac, machine: machine.name, ...said }, 'phone-home'),
+      phonedHome: (machine, said) => {
+        log.info({ mac: machine.mac, machine: machine.name, ...said }, 'phone-home')
+        engine.phonedHome(machine)
+      },
     })
   const kube = kubeServer({
     store,

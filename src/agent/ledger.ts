@@ -1,8 +1,12 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import type { Leave } from './leave.ts'
 import type { ActionReport } from './wire.ts'
 
-/** What is known of one action: its last report, how often it was started, whether the server has that report. */
-export type Entry = ActionReport & { starts: number; acknowledged: boolean }
+/**
+ * What is known of one action: its last report, how often it was started, whether the server has that report, and how
+ * this boot is to end because of it.
+ */
+export type Entry = ActionReport & { starts: number; acknowledged: boolean; leave?: Leave }
 
 const keep = 200
 
@@ -35,6 +39,11 @@ export class Ledger {
     const next = `${this.#file}.next`
     writeFileSync(next, JSON.stringify([...this.#entries.values()]), { mode: 0o600 })
     renameSync(next, this.#file)
+  }
+
+  /** The action after which this boot ends. */
+  leaving(): Entry | undefined {
+    return [...this.#entries.values()].find(({ leave }) => leave !== undefined)
   }
 
   /** Ended actions whose end the server has not confirmed, oldest first. */

@@ -12,6 +12,7 @@ import { systemCommands } from './commands.ts'
 import { provenTime } from './datefloor.ts'
 import { memoryBytes, readFacts, uptimeMs } from './facts.ts'
 import { systemDisks } from './image/device.ts'
+import { systemLeave } from './leave.ts'
 import { Ledger } from './ledger.ts'
 import { systemMounts } from './mounts.ts'
 import { Outbox } from './outbox.ts'
@@ -77,7 +78,9 @@ async function mendClock(identity: BootIdentity, why: string): Promise<void> {
 async function serve(identity: BootIdentity, folder: string, signal: AbortSignal): Promise<void> {
   const ledger = new Ledger(join(folder, 'actions.json'))
   const outbox = new Outbox({ ledger, clock })
-  const runner = new Runner({ ledger, outbox, machine: machineOf(identity, folder), findAction, say })
+  const leave = systemLeave(systemCommands, say)
+  const runner = new Runner({ ledger, outbox, machine: machineOf(identity, folder), findAction, leave, say })
+  runner.resume()
   const bootId = readText('/proc/sys/kernel/random/boot_id')
   const version = (JSON.parse(readFileSync(new URL('package.json', home), 'utf8')) as { version: string })
     .version

@@ -1,6 +1,6 @@
 import type { Clock } from '../model/clock.ts'
 import { hasEnded } from './ledger.ts'
-import type { Ledger } from './ledger.ts'
+import type { Entry, Ledger } from './ledger.ts'
 import type { ActionReport, AgentMessage } from './wire.ts'
 
 const linesKept = 1000
@@ -12,7 +12,10 @@ const lineLength = 2000
 
 type Deps = { ledger: Ledger; clock: Clock }
 type Send = (message: AgentMessage) => void
-type Waiting = { settle: (acknowledged: boolean) => void }
+type Waiting = { settle: (verdict: Verdict) => void }
+
+/** What the server says to a report: it took it, has no use for it, or nothing. */
+export type Verdict = 'accepted' | 'refused' | 'silent'
 
 /**
  * Everything that goes up to the server. Holds what cannot be sent now: the last state of each action until it is
@@ -62,24 +65,25 @@ export class Outbox {
     this.#send?.({ report: onWire(report) })
   }
 
-  /** The server has this state of the action (or has no use for it). */
-  acknowledge(actionId: string, state: string): void {
+  /** The server has this state of the action, or (not `accepted`) has no use for it: then no boot ends because of it. */
+  acknowledge(actionId: string, state: string, accepted: boolean): void {
     const entry = this.#deps.ledger.get(actionId)
     if (this.#running?.actionId === actionId && this.#running.state === state) this.#running = undefined
     if (entry && entry.state === state && !entry.acknowledged)
-      this.#deps.ledger.put({ ...entry, acknowledged: true })
+      this.#deps.ledger.put(acknowledgedEntry(entry, accepted))
     const key = `${actionId} ${state}`
-    for (const { settle } of this.#waiting.get(key) ?? []) settle(true)
+    for (const { settle } of this.#waiting.get(key) ?? []) settle(accepted ? 'accepted' : 'refused')
     this.#waiting.delete(key)
   }
 
-  /** Whether the server acknowledges that state of the action within `ms`. */
-  acknowledged(report: ActionReport, ms: number): Promise<boolean> {
+  /** What the server says to that state of the action within `ms`. */
+  verdict(report: ActionReport, ms: number): Promise<Verdict> {
     const key = `${report.actionId} ${report.state}`
-    return new Promise((settle) => {
+    const nap = new AbortController()
+    return new Promise<Verdict>((settle) => {
       this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), { settle }])
-      void this.#deps.clock.sleep(ms).then(() => settle(false))
-    })
+      void this.#deps.clock.sleep(ms, nap.signal).then(() => settle('silent'))
+    }).finally(() => nap.abort())
   }
 
   /** Takes a log line; control characters and the part beyond 2000 characters are dropped. */
@@ -123,6 +127,10 @@ export class Outbox {
 export function printableLine(text: string): string {
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
   return clean.length > lineLength ? `${clean.slice(0, lineLength)}…` : clean
+}
+
+function acknowledgedEntry({ leave, ...entry }: Entry, accepted: boolean): Entry {
+  return { ...entry, acknowledged: true, ...(accepted && leave ? { leave } : {}) }
 }
 
 function onWire(report: ActionReport): ActionReport {

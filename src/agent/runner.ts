@@ -2,6 +2,7 @@ import { messageOf } from '../model/error.ts'
 import type { Action, ActionResult, Machine } from './actions/action.ts'
 import { hasEnded } from './ledger.ts'
 import type { Entry, Ledger } from './ledger.ts'
+import type { Leave } from './leave.ts'
 import { printableLine } from './outbox.ts'
 import type { Outbox } from './outbox.ts'
 import type { ActionReport, ActionState, RunAction } from './wire.ts'
@@ -12,6 +13,8 @@ type Deps = {
   machine: Machine
   /** throws when there is none for the image */
   findAction: (image: string) => Action
+  /** ends this boot of the machine */
+  leave: (how: Leave) => Promise<void>
   /** a line for the console */
   say: (line: string) => void
 }
@@ -19,7 +22,8 @@ type Deps = {
 type Running = { actionId: string; attempt: number; stop: AbortController; done: Promise<void> }
 
 const startsAllowed = 3
-const acknowledgeMs = 5000
+/** A server that is away this long after all is done is not waited for: the machine starts what is on its disk. */
+const acknowledgeMs = 10 * 60_000
 
 /** Why an action was stopped from outside. */
 class Stopped extends Error {
@@ -58,6 +62,16 @@ export class Runner {
     this.#running.stop.abort(new Stopped('ACTION_STATE_FAILED', `cancelled: ${reason || 'by the server'}`))
   }
 
+  /** Goes on where an earlier process of this boot was about to end the boot. */
+  resume(): void {
+    const entry = this.#deps.ledger.leaving()
+    if (!entry) return
+    this.#deps.say('the agent was started again while it was about to end this boot')
+    this.#queue = this.#queue
+      .then(() => this.#depart(entry))
+      .catch((error: unknown) => this.#deps.say(messageOf(error)))
+  }
+
   /** Resolves when no action runs. */
   async idle(): Promise<void> {
     await this.#queue
@@ -67,13 +81,13 @@ export class Runner {
   async #accept(command: RunAction): Promise<void> {
     const { ledger, outbox } = this.#deps
     const running = this.#running
-    if (running?.actionId === command.actionId && running.attempt >= command.attempt) {
-      return outbox.report(reportOf(command, 'ACTION_STATE_RUNNING', 'still running'))
-    }
     const known = ledger.get(command.actionId)
     if (known && isSettled(known, command)) {
       ledger.put({ ...known, attempt: command.attempt, acknowledged: false })
       return outbox.report(reportOf(command, known.state, known.message))
+    }
+    if (running?.actionId === command.actionId && running.attempt >= command.attempt) {
+      return outbox.report(reportOf(command, 'ACTION_STATE_RUNNING', 'still running'))
     }
     if (this.#leaving) return
     if (running) {
@@ -105,15 +119,32 @@ export class Runner {
     const begun = reportOf(command, 'ACTION_STATE_RUNNING', 'running')
     this.#deps.ledger.put({ ...begun, starts: startsBefore + 1, acknowledged: false })
     this.#deps.outbox.report(begun)
-    const { state, message, afterwards } = await this.#outcome(command, startsBefore, stop, log)
+    const { state, message, leave } = await this.#outcome(command, startsBefore, stop, log)
     log(`${state.replace('ACTION_STATE_', '').toLowerCase()}: ${message}`)
-    const ended = reportOf(command, state, printableLine(message))
-    this.#deps.ledger.put({ ...ended, starts: startsBefore + 1, acknowledged: false })
-    if (afterwards) this.#leaving = true
-    const acknowledged = afterwards && this.#deps.outbox.acknowledged(ended, acknowledgeMs)
+    const ended: Entry = {
+      ...reportOf(command, state, printableLine(message)),
+      starts: startsBefore + 1,
+      acknowledged: false,
+      ...(leave && { leave }),
+    }
+    this.#deps.ledger.put(ended)
+    const departing = leave && this.#depart(ended)
     this.#deps.outbox.report(ended)
-    await acknowledged
-    await afterwards?.().finally(() => (this.#leaving = false))
+    await departing
+  }
+
+  /** Ends this boot once the server knows why; not when it says that the action does not count any more. */
+  async #depart(entry: Entry): Promise<void> {
+    if (!entry.leave) return
+    this.#leaving = true
+    try {
+      const verdict = entry.acknowledged ? 'accepted' : await this.#deps.outbox.verdict(entry, acknowledgeMs)
+      if (verdict === 'refused') return this.#deps.say('the server has ended this action; the machine stays')
+      if (verdict === 'silent') this.#deps.say('no word from the server; the machine goes on without it')
+      await this.#deps.leave(entry.leave)
+    } finally {
+      this.#leaving = false
+    }
   }
 
   async #outcome(

@@ -125,7 +125,7 @@ function obey(deps: Deps, message: ServerMessage): void {
   if (message.message === 'cancelAction')
     deps.runner.cancel(message.cancelAction.actionId, message.cancelAction.reason)
   if (message.message === 'reportAck')
-    deps.outbox.acknowledge(message.reportAck.actionId, message.reportAck.state)
+    deps.outbox.acknowledge(message.reportAck.actionId, message.reportAck.state, message.reportAck.accepted)
 }
 
 async function heartbeats(deps: Deps, call: SessionCall, everyMs: number, stop: AbortSignal): Promise<void> {

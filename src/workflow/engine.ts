@@ -10,7 +10,7 @@ import type { Store } from '../store/store.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import { createAgents } from './agents.ts'
 import { createAlarm } from './alarm.ts'
-import { createCatalog } from './catalog.ts'
+import { agentKey, createCatalog } from './catalog.ts'
 import { createDesk } from './desk.ts'
 import type { EngineListener } from './listeners.ts'
 import { createListeners } from './listeners.ts'
@@ -56,6 +56,8 @@ export type Engine = Desk & {
   subscribe(listener: EngineListener): () => void
   /** what an action of the Workflow with this uid printed, from line `since` on */
   workflowLogs(uid: string, actionId: string, since?: number): Promise<LogRead>
+  /** The installed system of this machine says that it runs: an action that was to bring this about has succeeded. */
+  phonedHome(machine: Pick<Machine, 'agentId' | 'macs'>): void
   /** how far the actions of the Workflow with this uid have come */
   workflowProgress(uid: string): Promise<ActionProgress[]>
 }
@@ -63,6 +65,8 @@ export type Engine = Desk & {
 /** What is due is looked for at most this often, ms; machines that fall silent need no better. */
 const coarseMs = 1000
 const retryMs = 1000
+/** After a start, agents get so many heartbeats to tell what they did in the meantime, before any deadline counts. */
+const settleBeats = 3
 
 export function createEngine(deps: EngineDeps): Engine {
   const { store, side, clock, log, record, logs, machineByAgent, heartbeatMs = 10_000 } = deps
@@ -72,6 +76,8 @@ export function createEngine(deps: EngineDeps): Engine {
   const agents = createAgents({ machineByAgent, silenceMs: 3 * heartbeatMs })
   const progress = createProgressBook({ side, log })
   const listeners = createListeners({ log, logs, catalog })
+  const settleMs = settleBeats * heartbeatMs
+  let settledAt = Number.POSITIVE_INFINITY
   const inFlight = new Set<Promise<unknown>>()
   const started = createGate()
 
@@ -146,11 +152,13 @@ export function createEngine(deps: EngineDeps): Engine {
   /** Does what is due; @returns when something is due next */
   const round = async (now: number): Promise<number | undefined> => {
     await started.opened
+    if (settledAt === Number.POSITIVE_INFINITY) settledAt = now + settleMs
     const times: number[] = []
     const due: Workflow[] = []
     for (const workflow of catalog.live()) {
-      const tick = nextTick(workflow.status ?? {})
-      if (tick === undefined) continue
+      const next = nextTick(workflow.status ?? {})
+      if (next === undefined) continue
+      const tick = Math.max(next, settledAt)
       if (tick <= now) due.push(workflow)
       else times.push(tick)
     }
@@ -182,9 +190,16 @@ export function createEngine(deps: EngineDeps): Engine {
     if (failure) throw failure.reason
   }
 
+  const phonedHome: Engine['phonedHome'] = ({ agentId, macs }) => {
+    const event = { type: 'phoned-home', at: clock.now() } as const
+    for (const { metadata } of catalog.ofAgent([agentId, ...macs].map(agentKey)))
+      background('phone home', runs.apply(metadata, event))
+  }
+
   return {
     ...desk,
     run,
+    phonedHome,
     heartbeatMs,
     subscribe: listeners.subscribe,
     workflowLogs: logs.read,

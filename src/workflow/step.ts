@@ -1,7 +1,7 @@
 import type { ActionStatus, Condition, TaskStatus, WorkflowStatus } from '../model/workflow.ts'
 import { currentPlace, followingPlace, precedingPlace } from './place.ts'
 import type { Place } from './place.ts'
-import { reboots } from './reboot.ts'
+import { endsUnseen, reboots } from './reboot.ts'
 import { actionDeadline, durationText, graceMs, secondsFor, timeOf, timeText } from './timing.ts'
 
 /**
@@ -18,7 +18,8 @@ export type ReportedState = 'RUNNING' | 'SUCCESS' | 'FAILED' | 'TIMEOUT'
 
 /**
  * What happened; `at` is the server's epoch ms. `agentId` is spelled as in the task. `agent-ready`: an agent connected,
- * or became free. `netboot-set`: what the command `allow-netboot` asked for is done (`fault`: cannot be done).
+ * or became free. `phoned-home`: the installed system of the machine said that it runs. `netboot-set`: what the command
+ * `allow-netboot` asked for is done (`fault`: cannot be done).
  */
 export type RunEvent =
   | { type: 'agent-ready'; agentId: string; bootId: string; at: number }
@@ -33,6 +34,7 @@ export type RunEvent =
       at: number
     }
   | { type: 'tick'; at: number }
+  | { type: 'phoned-home'; at: number }
   | { type: 'netboot-set'; allowed: boolean; fault?: string; at: number }
 
 /** What is to be done once the status is saved; doing it twice is harmless. */
@@ -55,9 +57,10 @@ export const maxAttempts = 3
  *
  * PREPARING → PENDING → RUNNING → [POST →] SUCCESS | FAILED | TIMEOUT. POST, with the outcome in `currentState.state`,
  * lasts until netboot is switched off again and is entered after a failure too. Actions run one after the other, tasks
- * too. An action that reboots the machine has done its work when it reports RUNNING, because the machine may go down
- * before the agent can say more; what follows it waits for another boot. Any other action that a restart of the machine
- * interrupts is started again, `maxAttempts` times in all; one that has succeeded never is.
+ * too. An action that ends the boot (reboot, kexec) has succeeded when it says so, when the machine is back with another
+ * boot, or when the installed system phones home; one whose agent may be gone before it can say more has already
+ * succeeded when it reports RUNNING. What follows it waits for another boot. Any other action that a restart of the
+ * machine interrupts is started again, `maxAttempts` times in all; one that has succeeded never is.
  */
 export function step(status: RunStatus, event: RunEvent, options: RunOptions): Outcome {
   const stay: Outcome = { status, commands: [] }
@@ -68,6 +71,8 @@ export function step(status: RunStatus, event: RunEvent, options: RunOptions): O
       return reported(status, event, options) ?? stay
     case 'tick':
       return ticked(status, event.at, options) ?? stay
+    case 'phoned-home':
+      return phonedHome(status, event, options) ?? stay
     case 'netboot-set':
       return netbootSet(status, event) ?? stay
   }
@@ -135,10 +140,19 @@ function reported(status: RunStatus, event: Of<'reported'>, options: RunOptions)
   const message = oneLine(event.message)
   const { state } = event
   if (state === 'RUNNING')
-    return reboots(place.action) ? succeed(status, place, 'the machine restarts', event, options) : undefined
+    return endsUnseen(place.action)
+      ? succeed(status, place, 'the machine restarts', event, options)
+      : undefined
   if (state === 'SUCCESS') return succeed(status, place, message, event, options)
   const reason = state === 'FAILED' ? 'ActionFailed' : 'ActionTimeout'
   return end(status, place, { state, reason, message }, event.at, options)
+}
+
+function phonedHome(status: RunStatus, event: Of<'phoned-home'>, options: RunOptions): Outcome | undefined {
+  const place = currentPlace(status)
+  if (status.state !== 'RUNNING' || place?.action.state !== 'RUNNING' || !reboots(place.action))
+    return undefined
+  return succeed(status, place, 'the installed system has phoned home', event, options)
 }
 
 /** A reboot that was taken for done, and then failed: what follows it would wait for ever. */
@@ -237,7 +251,7 @@ function succeed(
   status: RunStatus,
   place: Place,
   message: string,
-  event: Of<'agent-ready'> | Of<'reported'>,
+  event: Of<'agent-ready'> | Of<'reported'> | Of<'phoned-home'>,
   options: RunOptions,
 ): Outcome {
   const done = withAction(status, place, ended(place.action, 'SUCCESS', message, event.at))

@@ -5,6 +5,7 @@ import { loadSync } from '@grpc/proto-loader'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Action } from '../../src/agent/actions/action.ts'
+import type { Leave } from '../../src/agent/leave.ts'
 import { Ledger } from '../../src/agent/ledger.ts'
 import { Outbox } from '../../src/agent/outbox.ts'
 import { Runner } from '../../src/agent/runner.ts'
@@ -66,19 +67,22 @@ async function server(t: Test, onMessage: (call: Call, message: Up) => void) {
   return { target: `127.0.0.1:${port}`, ca: ca.certPem }
 }
 
-type Options = { action?: Action; folder?: string; ca?: string }
+type Options = { action?: Action; folder?: string; ca?: string; leave?: (how: Leave) => Promise<void> }
 
 function agent(t: Test, { target, ca }: { target: string; ca: string }, options: Options = {}) {
   const ledger = new Ledger(join(options.folder ?? t.testdir({}), 'actions.json'))
   const clock = {
     ...systemClock,
-    sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(Math.min(ms, 30), signal),
+    sleep: (ms: number, signal?: AbortSignal) =>
+      systemClock.sleep(ms > 60_000 ? ms : Math.min(ms, 30), signal),
   }
   const outbox = new Outbox({ ledger, clock })
   const findAction = () => options.action ?? (async () => ({ message: 'done' }))
   const said: string[] = []
   const say = (line: string) => void said.push(line)
-  const runner = new Runner({ ledger, outbox, machine: testMachine({}), findAction, say })
+  const leave = options.leave ?? (async () => undefined)
+  const runner = new Runner({ ledger, outbox, machine: testMachine({}), findAction, leave, say })
+  runner.resume()
   let key = ''
   const stop = new AbortController()
   const identity = { agentId: 'm1', mac: parseMac('52:54:00:00:00:01')!, token: 'tok', grpc: target, ca }
@@ -280,6 +284,8 @@ for (const { name, down, timeoutMs, state, says } of stops) {
   })
 }
 
+const restarting: Action = async () => ({ message: 'restarting', leave: 'reboot' })
+
 t.test('what ends the boot waits for the acknowledgement', async (t) => {
   const order: string[] = []
   const site = await server(t, (call, message) => {
@@ -291,14 +297,49 @@ t.test('what ends the boot waits for the acknowledgement', async (t) => {
     order.push('reported')
     call.write(ack(message.report))
   })
-  const action: Action = async () => ({
-    message: 'restarting',
-    afterwards: async () => void order.push('restart'),
-  })
-  agent(t, site, { action })
-  await until(() => order.includes('restart'))
-  t.same(order, ['reported', 'restart'])
+  agent(t, site, { action: restarting, leave: async (how) => void order.push(how) })
+  await until(() => order.includes('reboot'))
+  t.same(order, ['reported', 'reboot'])
 })
+
+t.test('a boot does not end for an action that the server has given up', async (t) => {
+  let left = 0
+  const site = await server(t, (call, message) => {
+    if (message.hello) {
+      call.write(welcome)
+      call.write(command('a1'))
+    }
+    if (message.report?.state !== 'ACTION_STATE_SUCCESS') return
+    call.write({ reportAck: { actionId: 'a1', state: message.report.state, accepted: false } })
+  })
+  const { said, ledger } = agent(t, site, { action: restarting, leave: async () => void left++ })
+  await until(() => said.some((line) => line.includes('the machine stays')))
+  t.equal(left, 0)
+  t.equal(ledger.leaving(), undefined, 'nor does it when the agent is started again')
+})
+
+t.test(
+  'an agent that ended between the acknowledgement and the end of the boot ends it next time',
+  async (t) => {
+    const folder = t.testdir({})
+    let starts = 0
+    const left: string[] = []
+    const site = await server(t, (call, message) => {
+      if (message.hello) call.write(welcome)
+      if (message.hello && starts === 0) call.write(command('a1'))
+      if (message.report?.state === 'ACTION_STATE_SUCCESS') call.write(ack(message.report))
+    })
+    const action: Action = async () => {
+      starts++
+      return { message: 'loaded', leave: 'kexec' }
+    }
+    const first = agent(t, site, { action, folder, leave: async () => new Promise(() => undefined) })
+    await until(() => first.ledger.get('a1')?.acknowledged === true)
+    agent(t, site, { action, folder, leave: async (how) => void left.push(how) })
+    await until(() => left.length > 0)
+    t.same([left, starts], [['kexec'], 1])
+  },
+)
 
 t.test('a refused identity is explained, and a refused session key gives way to the token', async (t) => {
   const hellos: Hello[] = []

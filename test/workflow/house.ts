@@ -52,8 +52,8 @@ export type House = {
   timeline: Entry[]
   /** stages of the timeline with one telling fact each */
   story(): string[]
-  /** stops the engine and starts another over the same database */
-  restart(): Promise<void>
+  /** stops the engine and starts another over the same database, `downMs` later */
+  restart(downMs?: number): Promise<void>
   close(): Promise<void>
   template(name: string, data: string): Promise<void>
   hardware(name: string, ...macs: string[]): Promise<void>
@@ -116,8 +116,9 @@ export async function openHouse(): Promise<House> {
     },
     story: () =>
       timeline.map(({ stage, facts }) => [stage, facts['action'], facts['state']].filter(Boolean).join(' ')),
-    restart: async () => {
+    restart: async (downMs = 0) => {
       await end()
+      await clock.advance(downMs)
       now = start()
     },
     close: async () => {

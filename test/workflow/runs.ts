@@ -19,4 +19,5 @@ export function pending(tasks: TaskStatus[], extra: Partial<RunStatus> = {}): Ru
   return { state: 'PENDING', agentID, templateRendering: 'successful', tasks, ...extra }
 }
 
-export const reboot = (id: string) => action(id, { name: 'restart', image: '127.0.0.1/embedded/reboot' })
+export const reboot = (id: string, image = '127.0.0.1/embedded/reboot') =>
+  action(id, { name: 'reboot', image })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { currentPlace, followingPlace, precedingPlace } from '../../src/workflow/place.ts'
-import { reboots } from '../../src/workflow/reboot.ts'
+import { endsUnseen, reboots } from '../../src/workflow/reboot.ts'
 import { commandsOf, maxAttempts, step, wantsAgent } from '../../src/workflow/step.ts'
 import type { Outcome, ReportedState, RunEvent, RunStatus } from '../../src/workflow/step.ts'
 import { durationText, graceMs, nextTick } from '../../src/workflow/timing.ts'
@@ -109,7 +109,7 @@ t.test('what moves a run on', async (t) => {
     {
       name: 'the run as a whole times out while a machine does not come back from its reboot',
       from: pending([task('t1', mac, [reboot('a'), action('b')])], { globalTimeout: 100 }),
-      events: [ready(0), report('a', 'RUNNING', 1), tick(100)],
+      events: [ready(0), report('a', 'SUCCESS', 1), tick(100)],
       want: { state: 'TIMEOUT', currentState: { actionID: 'b', state: 'TIMEOUT' } },
       states: ['SUCCESS', 'PENDING'],
     },
@@ -135,11 +135,39 @@ t.test('what moves a run on', async (t) => {
       states: ['SUCCESS', 'RUNNING'],
     },
     {
-      name: 'a final reboot ends the run as soon as it runs',
+      name: 'a final reboot that the agent will report on has not succeeded when it begins',
       from: pending([task('t1', mac, [action('a'), reboot('b')])]),
+      events: [ready(0), report('a', 'SUCCESS', 1), report('b', 'RUNNING', 2)],
+      want: { state: 'RUNNING' },
+      states: ['SUCCESS', 'RUNNING'],
+    },
+    {
+      name: 'a final reboot ends the run when the agent reports it',
+      from: pending([task('t1', mac, [action('a'), reboot('b')])]),
+      events: [ready(0), report('a', 'SUCCESS', 1), report('b', 'SUCCESS', 2)],
+      want: { state: 'SUCCESS' },
+      states: ['SUCCESS', 'SUCCESS'],
+    },
+    {
+      name: 'a final reboot of another program ends the run as soon as it runs, because no more may be heard of it',
+      from: pending([task('t1', mac, [action('a'), reboot('b', 'alpine')])]),
       events: [ready(0), report('a', 'SUCCESS', 1), report('b', 'RUNNING', 2)],
       want: { state: 'SUCCESS' },
       states: ['SUCCESS', 'SUCCESS'],
+    },
+    {
+      name: 'a final reboot has succeeded when the installed system phones home',
+      from: pending([task('t1', mac, [reboot('a')])]),
+      events: [ready(0), { type: 'phoned-home', at: t0 + 60_000 }],
+      want: { state: 'SUCCESS', tasks: [{ actions: [{ message: 'the installed system has phoned home' }] }] },
+      states: ['SUCCESS'],
+    },
+    {
+      name: 'an action that does not reboot takes nothing from a system that phones home',
+      from: two(),
+      events: [ready(0), { type: 'phoned-home', at: t0 + 60_000 }],
+      want: { state: 'RUNNING' },
+      states: ['RUNNING', 'PENDING'],
     },
     {
       name: 'a final reboot whose report was lost has worked when the machine is back with another boot',
@@ -151,14 +179,14 @@ t.test('what moves a run on', async (t) => {
     {
       name: 'after a reboot in the middle the next action waits for another boot',
       from: pending([task('t1', mac, [reboot('a'), action('b')])]),
-      events: [ready(0), report('a', 'RUNNING', 1), ready(2)],
+      events: [ready(0), report('a', 'SUCCESS', 1), ready(2)],
       want: { state: 'RUNNING' },
       states: ['SUCCESS', 'PENDING'],
     },
     {
       name: 'the next action starts on the new boot',
       from: pending([task('t1', mac, [reboot('a'), action('b')])]),
-      events: [ready(0), report('a', 'RUNNING', 1), ready(60, 'boot-2')],
+      events: [ready(0), report('a', 'SUCCESS', 1), ready(60, 'boot-2')],
       want: { state: 'RUNNING', ironwake: { bootId: 'boot-2', attempt: 1 } },
       states: ['SUCCESS', 'RUNNING'],
     },
@@ -172,7 +200,7 @@ t.test('what moves a run on', async (t) => {
     {
       name: 'a reboot in the middle that fails after all ends the run',
       from: pending([task('t1', mac, [reboot('a'), action('b')])]),
-      events: [ready(0), report('a', 'RUNNING', 1), report('a', 'FAILED', 2, { message: 'no /proc/sysrq' })],
+      events: [ready(0), report('a', 'SUCCESS', 1), report('a', 'FAILED', 2, { message: 'no /proc/sysrq' })],
       want: { state: 'FAILED', tasks: [{ actions: [{ message: 'no /proc/sysrq' }, {}] }] },
       states: ['FAILED', 'PENDING'],
     },
@@ -226,7 +254,7 @@ t.test('what moves a run on', async (t) => {
     {
       name: 'an agent without boot ids goes on after a reboot when it asks again',
       from: pending([task('t1', mac, [reboot('a'), action('b')])]),
-      events: [ready(0, ''), report('a', 'RUNNING', 1), ready(60, '')],
+      events: [ready(0, ''), report('a', 'SUCCESS', 1), ready(60, '')],
       want: { state: 'RUNNING' },
       states: ['SUCCESS', 'RUNNING'],
     },
@@ -359,7 +387,7 @@ t.test('wantsAgent says whether a run goes on when its agent is there', async (t
   t.notOk(wantsAgent({ ...two(), state: 'PREPARING' }))
   t.ok(
     wantsAgent(
-      after(pending([task('t1', mac, [reboot('a'), action('b')])]), [ready(0), report('a', 'RUNNING', 1)])
+      after(pending([task('t1', mac, [reboot('a'), action('b')])]), [ready(0), report('a', 'SUCCESS', 1)])
         .status,
     ),
   )
@@ -383,10 +411,16 @@ t.test('actions that restart the machine', async (t) => {
     ['ghcr.io/jacobweinstock/waitdaemon:latest', 'Reboot into OS', true],
     ['alpine', 'reboot-image', true],
     ['127.0.0.1/embedded/writefile', 'write reboot hook', false],
-    ['quay.io/tinkerbell/actions/kexec', 'kexec image', false],
+    ['127.0.0.1/embedded/cexec', 'prepare reboot', false],
+    ['quay.io/tinkerbell/actions/kexec', 'kexec image', true],
     ['reg/reboot/image2disk', 'stream', false],
   ]
   for (const [image, name, want] of cases) t.equal(reboots({ image, name }), want, `${image} "${name}"`)
+  t.ok(endsUnseen({ image: 'alpine', name: 'reboot-image' }), 'a foreign program may take its agent along')
+  t.notOk(
+    endsUnseen({ image: 'reg/kexec', name: 'reboot' }),
+    "ironwake's own actions wait for the server's word",
+  )
 })
 
 t.test('durations', async (t) => {

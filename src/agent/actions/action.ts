@@ -1,6 +1,7 @@
 import type { Clock } from '../../model/clock.ts'
 import type { Commands } from '../commands.ts'
 import type { Disks } from '../image/device.ts'
+import type { Leave } from '../leave.ts'
 import type { Mounts } from '../mounts.ts'
 
 /** What an action may use of the machine. */
@@ -29,10 +30,10 @@ export type ActionRun = {
 }
 
 /**
- * `message` is one line on what was done. `afterwards` is what ends this boot (a reboot): it is called once the
- * server has acknowledged the success, or after 5 s.
+ * `message` is one line on what was done. `leave`: the action has prepared everything for the end of this boot, which
+ * comes once the server has acknowledged the success.
  */
-export type ActionResult = { message: string; afterwards?: () => Promise<void> }
+export type ActionResult = { message: string; leave?: Leave; afterwards?: () => Promise<void> }
 
 /** An action of the agent. Fails by throwing; the text of the error is what the operator reads. */
 export type Action = (run: ActionRun, machine: Machine) => Promise<ActionResult>

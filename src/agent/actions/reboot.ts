@@ -20,11 +20,5 @@ export async function reboot(run: ActionRun, machine: Machine): Promise<ActionRe
   }
   run.log(how)
   await commands.run('sync', [])
-  return {
-    message: `restarting; ${how}`,
-    afterwards: async () => {
-      await commands.run('sync', [])
-      await commands.run('reboot', ['-f'])
-    },
-  }
+  return { message: `restarting; ${how}`, leave: 'reboot' }
 }
