@@ -120,7 +120,6 @@ export class Runner {
     this.#deps.ledger.put({ ...begun, starts: startsBefore + 1, acknowledged: false })
     this.#deps.outbox.report(begun)
     const { state, message, leave } = await this.#outcome(command, startsBefore, stop, log)
-    log(`${state.replace('ACTION_STATE_', '').toLowerCase()}: ${message}`)
     const ended: Entry = {
       ...reportOf(command, state, printableLine(message)),
       starts: startsBefore + 1,
@@ -128,6 +127,7 @@ export class Runner {
       ...(leave && { leave }),
     }
     this.#deps.ledger.put(ended)
+    log(`${state.replace('ACTION_STATE_', '').toLowerCase()}: ${message}`)
     const departing = leave && this.#depart(ended)
     this.#deps.outbox.report(ended)
     await departing

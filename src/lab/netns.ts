@@ -19,8 +19,8 @@ export type LabNetwork = AsyncDisposable & {
   inside(command: readonly string[]): [string, string[]]
 }
 
-/** `ironwake-<pid of the owner>-<number>`: what a dead owner left behind is told by its pid. */
-const namePattern = /^ironwake-(\d+)-\d+$/
+/** `ironwake-<pid of the owner>-<number>[-<name>]`: what a dead owner left behind is told by its pid. */
+const namePattern = /^ironwake-(\d+)-\d+(?:-.+)?$/
 let created = 0
 
 /**
