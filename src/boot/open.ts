@@ -1,18 +1,27 @@
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, readFile, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { messageOf } from '../model/error.ts'
+import { systemClock } from '../model/clock.ts'
+import type { Clock } from '../model/clock.ts'
 import type { Logger } from '../log.ts'
 import { tftpFile } from './files.ts'
 import type { BootFile } from './files.ts'
 import { scriptTextNames } from './script.ts'
 import type { ScriptTexts } from './script.ts'
+import { createSay } from './say.ts'
+import type { Say } from './say.ts'
 
 /** An open file of fixed size. `read` may return fewer bytes than asked for at the end of the file, never more. */
 export type OpenFile = {
   size: number
   /** epoch ms */
   modified: number
+  /** letters and digits, others whenever the file is another one or was written to */
+  version: string
+  /** whether nobody wrote to the file since it was opened */
+  isUnchanged(): Promise<boolean>
   read(offset: number, length: number): Promise<Uint8Array>
   /** fills `buffer` from its start with at most `length` bytes; 0 means the end of the file */
   readInto(buffer: Uint8Array, offset: number, length: number): Promise<number>
@@ -32,13 +41,15 @@ export type BootFilesDeps = {
   imageDir: string
   texts: ScriptTexts
   log: Logger
+  clock?: Clock
 }
 
 /** The files of the boot services, wherever they lie. */
 export function bootFiles(deps: BootFilesDeps): BootFiles {
+  const say = createSay(deps.log, deps.clock ?? systemClock)
   const roots = { ipxe: deps.ipxeDir, os: deps.osDir, image: deps.imageDir }
   const openOne = async (file: BootFile) =>
-    file.root === 'text' ? openText(deps.texts.autoexec) : openBelow(roots[file.root], file.path, deps.log)
+    file.root === 'text' ? openText(deps.texts.autoexec) : openBelow(roots[file.root], file.path, say)
   return {
     open: openOne,
     openBootFile: async (name) => {
@@ -56,16 +67,16 @@ export async function readScriptTexts(directory: string): Promise<ScriptTexts> {
   return Object.fromEntries(await Promise.all(entries)) as ScriptTexts
 }
 
-const absent: readonly unknown[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENAMETOOLONG']
+const absent: readonly unknown[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENAMETOOLONG', 'ENXIO']
 
-async function openBelow(root: string, path: string, log: Logger): Promise<OpenFile | undefined> {
+async function openBelow(root: string, path: string, say: Say): Promise<OpenFile | undefined> {
   try {
     const [realRoot, real] = await Promise.all([realpath(root), realpath(join(root, path))])
     if (!real.startsWith(realRoot + sep)) return undefined
     return await openRegular(real)
   } catch (error) {
     const { code } = error as { code?: unknown }
-    if (!absent.includes(code)) log.error({ path, why: messageOf(error) }, 'boot file is not readable')
+    if (!absent.includes(code)) say('error', { path, why: messageOf(error) }, 'boot file is not readable')
     return undefined
   }
 }
@@ -73,7 +84,8 @@ async function openBelow(root: string, path: string, log: Logger): Promise<OpenF
 async function openRegular(path: string): Promise<OpenFile | undefined> {
   // NONBLOCK: opening a pipe without a writer would wait for ever. NOFOLLOW: the path was resolved just before.
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  const stats = await handle.stat().catch(async (error: unknown) => {
+  const look = () => handle.stat({ bigint: true })
+  const stats = await look().catch(async (error: unknown) => {
     await handle.close()
     throw error
   })
@@ -83,12 +95,20 @@ async function openRegular(path: string): Promise<OpenFile | undefined> {
   }
   const readInto = async (buffer: Uint8Array, offset: number, length: number) =>
     (await handle.read(buffer, 0, Math.min(length, buffer.length), offset)).bytesRead
+  const { ino, mtimeNs, ctimeNs } = stats
+  const size = Number(stats.size)
   return {
-    size: stats.size,
-    modified: stats.mtimeMs,
+    size,
+    modified: Number(stats.mtimeMs),
+    // sizes and even times of two images may be alike: tools that build them fix both; the inode's own time is not theirs
+    version: [ino, stats.size, mtimeNs, ctimeNs].map((part) => part.toString(36)).join('-'),
+    isUnchanged: async () => {
+      const now = await look()
+      return now.size === stats.size && now.mtimeNs === mtimeNs
+    },
     readInto,
     read: async (offset, length) => {
-      const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, stats.size - offset)))
+      const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, size - offset)))
       return buffer.subarray(0, await readInto(buffer, offset, buffer.length))
     },
     close: () => handle.close(),
@@ -100,6 +120,8 @@ function openText(text: string): OpenFile {
   return {
     size: bytes.length,
     modified: 0,
+    version: createHash('sha256').update(bytes).digest('hex').slice(0, 32),
+    isUnchanged: () => Promise.resolve(true),
     read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
     readInto: (buffer, offset, length) => {
       const part = bytes.subarray(offset, offset + Math.min(length, buffer.length))

@@ -1,28 +1,35 @@
-/** What is known of a file before any of it is sent. */
+/** What is known of a file before any of it is sent; `lastModified` is an HTTP date, so to the second. */
 export type FileFacts = { size: number; etag: string; lastModified: string }
 
-/** The header fields that decide, as Node gives them: names in lower case. */
+/** The method and the header fields that decide, as Node gives them: names in lower case. */
 export type Conditions = {
+  method: 'GET' | 'HEAD'
   range?: string | undefined
-  'if-range'?: string | undefined
+  'if-match'?: string | undefined
   'if-none-match'?: string | undefined
+  'if-modified-since'?: string | undefined
+  'if-unmodified-since'?: string | undefined
+  'if-range'?: string | undefined
 }
 
 /** What to send: bytes `start` up to and including `end`, both only when there are any. */
 export type Answer =
   | { status: 200 | 206; headers: Record<string, string | number>; start: number; end: number }
-  | { status: 304 | 416; headers: Record<string, string | number> }
+  | { status: 304 | 412 | 416; headers: Record<string, string | number> }
 
 /**
- * The answer to GET or HEAD of one file (RFC 9110 §13.1.2, §13.1.5, §14.2): one range at most. Several ranges, other
- * units and malformed ones are ignored, which the RFC allows, and the whole file is sent.
+ * The answer to GET or HEAD of one file (RFC 9110 §13.2.2, §14.2): one range at most, and none of a HEAD. Several ranges,
+ * other units and malformed ones are ignored, which the RFC allows, and the whole file is sent.
  */
 export function answerFor(conditions: Conditions, file: FileFacts): Answer {
   const validators = { etag: file.etag, 'last-modified': file.lastModified, 'accept-ranges': 'bytes' }
-  if (matches(conditions['if-none-match'], file.etag)) return { status: 304, headers: validators }
+  if (!isExpected(conditions, file)) return { status: 412, headers: { 'content-length': 0 } }
+  if (isKnown(conditions, file)) return { status: 304, headers: validators }
   const range = rangeApplies(conditions, file) ? parseRange(conditions.range ?? '', file.size) : undefined
-  if (range === 'unsatisfiable')
-    return { status: 416, headers: { 'content-range': `bytes */${file.size}`, 'content-length': 0 } }
+  if (range === 'unsatisfiable') {
+    const headers = { 'accept-ranges': 'bytes', 'content-range': `bytes */${file.size}`, 'content-length': 0 }
+    return { status: 416, headers }
+  }
   if (range) {
     const headers = {
       ...validators,
@@ -39,15 +46,31 @@ export function answerFor(conditions: Conditions, file: FileFacts): Answer {
   }
 }
 
-function matches(field: string | undefined, etag: string): boolean {
-  if (field === undefined) return false
-  const tags = field.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  return tags.includes('*') || tags.includes(etag)
+/** If-Match compares strongly; a date counts only without it (RFC 9110 §13.1.1, §13.1.4). */
+function isExpected(conditions: Conditions, file: FileFacts): boolean {
+  const { 'if-match': tags, 'if-unmodified-since': date } = conditions
+  if (tags !== undefined) return names(tags, file.etag)
+  return date === undefined || !(Date.parse(file.lastModified) > timeOf(date))
 }
+
+/** If-None-Match compares weakly; a date counts only without it (RFC 9110 §13.1.2, §13.1.3). */
+function isKnown(conditions: Conditions, file: FileFacts): boolean {
+  const { 'if-none-match': tags, 'if-modified-since': date } = conditions
+  if (tags !== undefined) return names(tags.replaceAll('W/', ''), file.etag)
+  return date !== undefined && Date.parse(file.lastModified) <= timeOf(date)
+}
+
+function names(tags: string, etag: string): boolean {
+  const all = tags.split(',').map((tag) => tag.trim())
+  return all.includes('*') || all.includes(etag)
+}
+
+/** @returns epoch ms; NaN, which no comparison is true of, for what is no date */
+const timeOf = (date: string): number => Date.parse(/GMT\s*$/.test(date) ? date : `${date} GMT`)
 
 /** If-Range compares strongly: a weak tag never matches, a date only when it is the very one. */
 function rangeApplies(conditions: Conditions, file: FileFacts): boolean {
-  if (conditions.range === undefined) return false
+  if (conditions.range === undefined || conditions.method !== 'GET') return false
   const wanted = conditions['if-range']?.trim()
   return wanted === undefined || wanted === file.etag || wanted === file.lastModified
 }

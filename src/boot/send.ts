@@ -5,37 +5,76 @@ import { answerFor } from './range.ts'
 /** `bytes`: how many of the body's the system took; `complete`: whether that is all that was promised. */
 export type Sent = { status: number; bytes: number; complete: boolean }
 
-const chunkBytes = 1024 * 1024
+/** The downloads of one server, which share its memory. */
+export type Downloads = { active: number }
+
+const chunkBytes = { most: 1024 * 1024, least: 16 * 1024 }
 const chunksInFlight = 3
+/** what a download that starts leaves to the others: each new one gets its share of this */
+const sharedBytes = 64 * 1024 * 1024
+
+function chunkOf({ active }: Downloads): number {
+  const share = Math.floor(sharedBytes / (chunksInFlight * active))
+  return Math.max(chunkBytes.least, Math.min(chunkBytes.most, share))
+}
+
+/**
+ * Waits until a response is the next one of its connection: a client may send many requests before it reads the first
+ * answer, and only the answer that can be sent may hold a file and memory.
+ * @returns false when the connection has ended
+ */
+export function turnOf({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  if (response.destroyed || socket.destroyed) return Promise.resolve(false)
+  if (response.socket) return Promise.resolve(true)
+  return new Promise((resolve) => {
+    const settle = (isTurn: boolean) => {
+      response.off('socket', come)
+      socket.off('close', gone)
+      resolve(isTurn)
+    }
+    const come = () => settle(true)
+    const gone = () => settle(false)
+    response.on('socket', come)
+    socket.on('close', gone)
+  })
+}
 
 /**
  * Answers GET or HEAD with `file`, whole or one range of it, at the speed of its reader: three chunks are in memory at
- * most. Ends early, with the connection cut so that the reader notices, when the client goes away or the file turns
- * out shorter than it was. Does not close `file`.
+ * most, smaller ones the more downloads there are. Ends early, with the connection cut so that the reader notices, when
+ * the client goes away or the file is not what it was at the start. Does not close `file`.
  */
 export async function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
   file: OpenFile,
   contentType: string,
+  downloads: Downloads = { active: 0 },
 ): Promise<Sent> {
   const facts = {
     size: file.size,
-    etag: `"${file.size.toString(16)}-${Math.floor(file.modified).toString(16)}"`,
+    etag: `"${file.version}"`,
     lastModified: new Date(file.modified).toUTCString(),
   }
-  const { range, 'if-none-match': ifNoneMatch } = request.headers
-  const ifRange = request.headers['if-range']
-  const answer = answerFor({ range, 'if-range': ifRange?.toString(), 'if-none-match': ifNoneMatch }, facts)
+  const method = request.method === 'HEAD' ? 'HEAD' : 'GET'
+  const { 'if-range': ifRange, ...fields } = request.headers
+  const answer = answerFor({ ...fields, 'if-range': ifRange?.toString(), method }, facts)
   const closed = new Promise<void>((resolve) => response.once('close', resolve))
   if (response.destroyed) return { status: answer.status, bytes: 0, complete: false }
-  const type = answer.status === 304 || answer.status === 416 ? {} : { 'content-type': contentType }
+  const type = 'start' in answer ? { 'content-type': contentType } : {}
   response.writeHead(answer.status, { ...answer.headers, ...type })
-  const promised = 'start' in answer && request.method !== 'HEAD' ? answer.end - answer.start + 1 : 0
-  const bytes = promised > 0 && 'start' in answer ? await pump(file, response, answer.start, promised) : 0
-  if (bytes === promised) response.end()
-  await closed
-  return { status: answer.status, bytes, complete: bytes === promised }
+  const promised = 'start' in answer && method === 'GET' ? answer.end - answer.start + 1 : 0
+  downloads.active += 1
+  try {
+    const chunk = Math.min(chunkOf(downloads), promised)
+    const bytes =
+      promised > 0 && 'start' in answer ? await pump(file, response, answer.start, promised, chunk) : 0
+    if (bytes === promised) response.end()
+    await closed
+    return { status: answer.status, bytes, complete: bytes === promised }
+  } finally {
+    downloads.active -= 1
+  }
 }
 
 /** @returns how many bytes the system took */
@@ -44,19 +83,21 @@ async function pump(
   response: ServerResponse,
   start: number,
   length: number,
+  chunk: number,
 ): Promise<number> {
-  const ring = bufferRing(response, Math.min(chunkBytes, length))
+  const ring = bufferRing(response, chunk)
   let read = 0
   let taken = 0
   while (read < length) {
     const buffer = await ring.take()
     if (!buffer) break
     const bytes = await file.readInto(buffer, start + read, Math.min(buffer.length, length - read))
-    if (bytes === 0) {
+    read += bytes
+    // the last bytes are held back until it is known that all of them are of one file
+    if (bytes === 0 || (read === length && !(await file.isUnchanged()))) {
       response.destroy()
       break
     }
-    read += bytes
     response.write(buffer.subarray(0, bytes), (error) => {
       if (!error) taken += bytes
       ring.giveBack(buffer)

@@ -10,13 +10,14 @@ import type { DhcpPacket } from './packet.ts'
  */
 export type Client = { stage: 'firmware' | 'http' | 'ipxe' | 'os'; archs: readonly number[] }
 
-export type QueryType = 'discover' | 'request' | 'decline' | 'release' | 'inform'
+/** `bootp`: a message without option 53 (RFC 1534). */
+export type QueryType = 'discover' | 'request' | 'decline' | 'release' | 'inform' | 'bootp'
 
-/** A DHCP message from a client on Ethernet. The machine is the one with this MAC; a client id (61) is only echoed. */
+/** A message from a client on Ethernet. The machine is the one with this MAC; a client id (61) is only echoed. */
 export type Query = { type: QueryType; mac: Mac; client: Client; packet: DhcpPacket }
 
 /** Why a well-formed packet is no query. */
-export type NoQuery = 'not-a-request' | 'not-ethernet' | 'no-message-type' | 'not-a-client-message'
+export type NoQuery = 'not-a-request' | 'not-ethernet' | 'not-a-client-message'
 
 const queryTypes = new Map<number, QueryType>(
   (['discover', 'request', 'decline', 'release', 'inform'] as const).map((type) => [
@@ -30,9 +31,8 @@ export function readQuery(packet: DhcpPacket): Query | NoQuery {
   if (packet.op !== 1) return 'not-a-request'
   const mac = macFromBytes(packet.chaddr.subarray(0, ethernet.hlen))
   if (packet.htype !== ethernet.htype || packet.hlen !== ethernet.hlen || !mac) return 'not-ethernet'
-  const code = getOption(packet.options, dhcpOption.messageType)
-  if (code === undefined) return 'no-message-type'
-  const type = queryTypes.get(code)
+  const code = getOption(packet.options, dhcpOption.messageType) ?? -1
+  const type = packet.options.has(dhcpOption.messageType.code) ? queryTypes.get(code) : 'bootp'
   return type ? { type, mac, client: clientOf(packet.options), packet } : 'not-a-client-message'
 }
 

@@ -11,6 +11,22 @@ import { unsetIp } from './packet.ts'
  */
 export type Channel = { device: string | undefined; port: number; any: dgram.Socket; own: dgram.Socket }
 
+export function closeChannel({ any, own }: Channel): void {
+  any.close()
+  own.close()
+}
+
+/** The system's name for what keeps `openChannel` from opening: `EADDRINUSE`. */
+export function causeOf(error: unknown): string | undefined {
+  const { cause } = error as { cause?: { code?: string } }
+  return cause?.code
+}
+
+const passing: readonly unknown[] = ['ENODEV', 'EADDRNOTAVAIL', 'ENETDOWN']
+
+/** Whether an error of `openChannel` passes by itself when an interface or an address appears. */
+export const mayPass = (error: unknown): boolean => passing.includes(causeOf(error))
+
 /** What the C library calls for; numbers of Linux on x86-64 and arm64. */
 const linux = {
   inet: 2,
@@ -28,8 +44,12 @@ const linux = {
  * @param port 0 takes any free one
  * @throws AppError Unavailable naming the address, the port and the system's error
  */
-export function openChannel(ownIp: Ip4, port: number, device: string | undefined): Channel {
-  const system = libc()
+export function openChannel(
+  ownIp: Ip4,
+  port: number,
+  device: string | undefined,
+  system: System = loadSystem(),
+): Channel {
   const any = system.bound({ ip: unsetIp, port, device, shared: false })
   system.share(any, true)
   const socket = adopt(any)
@@ -65,7 +85,16 @@ function adopt(fd: number): dgram.Socket {
 
 type Binding = { ip: Ip4; port: number; device: string | undefined; shared: boolean }
 
-function libc() {
+/** The system's calls that Node lacks. */
+export type System = {
+  /** @returns the number of a bound socket */
+  bound(binding: Binding): number
+  share(fd: number, on: boolean): boolean
+  /** the kernel's number of an interface, another one when it was made anew; 0 when there is none */
+  interfaceIndex(device: string): number
+}
+
+export function loadSystem(): System {
   const library = koffi.load(null)
   const socket = library.func('int socket(int, int, int)')
   const bind = library.func('int bind(int, const void *, uint32_t)')
@@ -82,11 +111,13 @@ function libc() {
   const bound = (binding: Binding): number => {
     const fd: number = socket(linux.inet, linux.datagram | linux.nonBlocking | linux.closeOnExec, 0)
     if (fd >= 0 && prepare(fd, binding)) return fd
-    const cause = errorName(koffi.errno())
+    const code = errorName(koffi.errno())
     if (fd >= 0) close(fd)
-    throw new AppError('Unavailable', `cannot listen for DHCP on ${describe(binding)}: ${cause}`)
+    const message = `cannot listen for DHCP on ${describe(binding)}: ${code}`
+    throw new AppError('Unavailable', message, { cause: { code } })
   }
-  return { bound, share }
+  const interfaceIndex = library.func('uint32_t if_nametoindex(const char *)') as System['interfaceIndex']
+  return { bound, share, interfaceIndex }
 }
 
 function int32(value: number): Buffer {

@@ -40,11 +40,14 @@ function answerStage({ kind }: Reply): Stage {
   return kind === 'nak' ? 'dhcp-nak' : 'dhcp-silent'
 }
 
-function answerFacts({ type }: Query, reply: Reply): Facts {
-  if (reply.kind === 'silent') return { type, why: reply.why }
+function answerFacts({ type, packet }: Query, reply: Reply): Facts {
+  if (reply.kind === 'silent') {
+    const declined = type === 'decline' && getOption(packet.options, dhcpOption.requestedIp)
+    return { type, ...(declined && { ip: declined }), why: reply.why }
+  }
   if (reply.kind === 'nak') return { ip: reply.wanted, why: reply.why }
-  const { ip, boot } = reply
-  const address = ip ? { ip } : {}
+  const { ip, boot, offLink } = reply
+  const address = { ...(ip && { ip }), ...(offLink && { offLink }) }
   if (boot.kind !== 'none') return { ...address, file: publicFile(boot.file) }
   return boot.why === 'not-netboot' ? address : { ...address, noFile: boot.why }
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../model/clock.ts'
 import { AppError, messageOf } from '../model/error.ts'
 import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
+import { createLimiter } from '../model/limiter.ts'
 import type { Machine } from '../model/machine.ts'
 import type { Logger } from '../log.ts'
 import type { Facts, RecordStage, Stage } from '../timeline/stage.ts'
@@ -36,51 +37,73 @@ export type TftpDeps = {
 
 type Request = Extract<TftpPacket, { op: 'read' | 'write' }>
 
-/** Serves files for reading until `signal` aborts. A packet never ends it; a socket that fails does, with Unavailable. */
+/**
+ * Serves files for reading until `signal` aborts. No packet ends it, and no error of its socket once that listens.
+ * @throws AppError Unavailable when it cannot listen
+ */
 export function tftpServer(deps: TftpDeps): (signal: AbortSignal) => Promise<void> {
   return (signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return resolve()
       const socket = dgram.createSocket('udp4')
-      const reads = new Reads(deps, socket, signal)
+      const reads = new Reads(deps, socket)
       let isOver = false
+      let listens = false
       const end = (error?: Error) => {
         if (isOver) return
         isOver = true
         signal.removeEventListener('abort', stop)
         socket.close()
+        reads.stop()
         void reads.settled().then(() => (error ? reject(error) : resolve()))
       }
       const stop = () => end()
       signal.addEventListener('abort', stop)
       socket.on('error', (cause) => {
         const place = `${deps.address}:${deps.port}`
+        if (listens) return reads.trouble({ error: cause.message }, 'the tftp socket reports an error')
         end(new AppError('Unavailable', `TFTP socket ${place} failed: ${cause.message}`, { cause }))
       })
       socket.on('message', (bytes, from) => reads.received(bytes, from))
       socket.bind({ address: deps.address, port: deps.port, exclusive: true }, () => {
+        listens = true
         deps.log.info({ address: deps.address, port: socket.address().port }, 'tftp listens')
         deps.onListening?.(socket.address().port)
       })
     })
 }
 
-/** The reads in progress, one per client port: a request that is repeated there belongs to the read that runs. */
+type Read = { request: string; startedAt: number; hasBegun: boolean; stop: AbortController }
+
+/**
+ * The reads in progress, one per client port. A request that is repeated there belongs to the read that runs; another
+ * one, or the same one when data was acknowledged before, comes from a client that started anew, and takes its place.
+ */
 class Reads {
   readonly #deps: TftpDeps
   readonly #socket: dgram.Socket
-  readonly #signal: AbortSignal
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, Read>()
+  readonly #unsettled = new Set<Promise<void>>()
   readonly #ofClient = new Map<Ip4, number>()
+  readonly #mayLog = createLimiter({ everyMs: 10_000, perMinute: 30, maxKeys: 256 })
 
-  constructor(deps: TftpDeps, socket: dgram.Socket, signal: AbortSignal) {
+  constructor(deps: TftpDeps, socket: dgram.Socket) {
     this.#deps = deps
     this.#socket = socket
-    this.#signal = signal
+  }
+
+  stop(): void {
+    for (const { stop } of this.#running.values()) stop.abort()
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#running.values())
+    await Promise.all(this.#unsettled)
+  }
+
+  /** Warns, of the same thing once in a while. */
+  trouble(facts: Record<string, string>, what: string): void {
+    const isNew = this.#mayLog.allow(JSON.stringify([what, facts]), this.#deps.clock.now())
+    if (isNew) this.#deps.log.warn(facts, what)
   }
 
   received(bytes: Uint8Array, from: RemoteInfo): void {
@@ -97,41 +120,52 @@ class Reads {
   }
 
   #admit(peer: Peer, request: Request): void {
-    const { transfers, ofClient } = this.#deps.most ?? { transfers: 512, ofClient: 8 }
+    const { clock, most = { transfers: 512, ofClient: 8 } } = this.#deps
     const key = `${peer.ip}:${peer.port}`
-    if (this.#running.has(key)) return
+    const now = clock.now()
+    const wanted = JSON.stringify([request.file, request.mode, [...request.options]])
+    const before = this.#running.get(key)
+    if (before && isRepeated(before, wanted, now)) return
     const count = this.#ofClient.get(peer.ip) ?? 0
-    if (this.#running.size >= transfers || count >= ofClient) {
+    const ending = before ? 1 : 0
+    if (this.#unsettled.size - ending >= most.transfers || count - ending >= most.ofClient) {
       return this.#note(peer, 'tftp-failed', { file: shown(request.file), why: 'too-many-transfers' })
     }
+    before?.stop.abort()
+    const read: Read = { request: wanted, startedAt: now, hasBegun: false, stop: new AbortController() }
+    this.#running.set(key, read)
     this.#ofClient.set(peer.ip, count + 1)
-    const done = this.#read(peer, request).finally(() => {
-      this.#running.delete(key)
+    const done = this.#read(peer, request, read).finally(() => {
+      this.#unsettled.delete(done)
+      if (this.#running.get(key) === read) this.#running.delete(key)
       const left = (this.#ofClient.get(peer.ip) ?? 1) - 1
       if (left > 0) this.#ofClient.set(peer.ip, left)
       else this.#ofClient.delete(peer.ip)
     })
-    this.#running.set(key, done)
+    this.#unsettled.add(done)
   }
 
   /** Does not throw. */
-  async #read(peer: Peer, request: Request): Promise<void> {
-    const { clock, address, limits = defaultLimits, log } = this.#deps
-    const startedAt = clock.now()
+  async #read(peer: Peer, request: Request, read: Read): Promise<void> {
+    const { clock, address, limits = defaultLimits } = this.#deps
     let file: TftpFile | undefined
     try {
       file = await this.#deps.open(request.file, peer)
     } catch (error) {
-      log.warn({ file: shown(request.file), error: messageOf(error) }, 'a file cannot be opened for tftp')
+      this.trouble({ file: shown(request.file), error: messageOf(error) }, 'a file cannot be opened for tftp')
       return this.#refuse(peer, request, errorCodes.other, 'the file cannot be read')
     }
     if (!file) return this.#refuse(peer, request, errorCodes.notFound, 'no such file')
-    const outcome = await sendFile({ clock, address, limits }, peer, file, request.options, this.#signal)
-    this.#ended(peer, request, outcome, { bytes: file.size, ms: clock.now() - startedAt })
+    const session = { clock, address, limits, hasBegun: () => void (read.hasBegun = true) }
+    const outcome = await sendFile(session, peer, file, request.options, read.stop.signal)
+    this.#ended(peer, request, outcome, { bytes: file.size, ms: clock.now() - read.startedAt })
     try {
       await file.close()
     } catch (error) {
-      log.warn({ file: shown(request.file), error: messageOf(error) }, 'a file cannot be closed after tftp')
+      this.trouble(
+        { file: shown(request.file), error: messageOf(error) },
+        'a file cannot be closed after tftp',
+      )
     }
   }
 
@@ -157,6 +191,13 @@ class Reads {
     this.#deps.log.debug({ from: peer.ip, mac: machine?.mac, ...facts }, stage)
     if (machine) this.#deps.record(machine.mac, stage, facts)
   }
+}
+
+/** a copy that the network makes of a request comes within this time, ms */
+const copyMs = 1000
+
+function isRepeated(before: Read, request: string, now: number): boolean {
+  return before.request === request && (!before.hasBegun || now - before.startedAt < copyMs)
 }
 
 /**

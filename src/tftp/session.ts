@@ -20,7 +20,13 @@ export type Outcome =
       detail: string
     }
 
-type SessionDeps = { clock: Clock; address: Ip4; limits: Limits }
+type SessionDeps = {
+  clock: Clock
+  address: Ip4
+  limits: Limits
+  /** called once the client has acknowledged data */
+  hasBegun(): void
+}
 
 /** between two looks at the deadline while a slow read is under way */
 const shortestSleepMs = 50
@@ -69,14 +75,17 @@ function connect(socket: dgram.Socket, address: Ip4, peer: Peer): Promise<void> 
 /** The shell around `step`: a socket, a file and a deadline. */
 class Session {
   readonly #clock: Clock
+  readonly #hasBegun: () => void
   readonly #socket: dgram.Socket
   readonly #terms: Terms
   readonly #oack: Uint8Array
   readonly #blocks: (from: number, to: number) => Promise<Uint8Array>
-  readonly #ended = new AbortController()
+  #wake = new AbortController()
+  #sleepsUntil = 0
   #first: Step
   #state: Transfer
   #deadline = 0
+  #sentAt = 0
   #wanted: { from: number; to: number } | undefined
   #isSending = false
   #outcome: Outcome | undefined
@@ -85,6 +94,7 @@ class Session {
     const { terms, accepted } = negotiate(asked, file.size, deps.limits)
     const first = begin(terms, file.size, accepted.size > 0)
     this.#clock = deps.clock
+    this.#hasBegun = deps.hasBegun
     this.#socket = socket
     this.#terms = terms
     this.#oack = encode({ op: 'oack', options: accepted })
@@ -101,10 +111,9 @@ class Session {
     this.#socket.on('error', (error) => this.#failed(error))
     this.#perform(this.#first)
     while (!this.#outcome) {
-      await this.#clock.sleep(
-        Math.max(shortestSleepMs, this.#deadline - this.#clock.now()),
-        this.#ended.signal,
-      )
+      const now = this.#clock.now()
+      this.#sleepsUntil = Math.max(now + shortestSleepMs, this.#deadline)
+      await this.#clock.sleep(this.#sleepsUntil - now, this.#wake.signal)
       const isLate = !this.#isSending && this.#clock.now() >= this.#deadline
       if (isLate) this.#happened({ type: 'timeout' })
     }
@@ -115,7 +124,8 @@ class Session {
   #received(bytes: Uint8Array): void {
     const packet = parse(bytes)
     if (typeof packet === 'string') return
-    if (packet.op === 'ack') this.#happened({ type: 'ack', block: packet.block })
+    const afterMs = this.#clock.now() - this.#sentAt
+    if (packet.op === 'ack') this.#happened({ type: 'ack', block: packet.block, afterMs })
     if (packet.op === 'error') this.#happened({ type: 'error', code: packet.code, message: packet.message })
   }
 
@@ -127,6 +137,7 @@ class Session {
   #happened(event: TransferEvent): void {
     if (this.#outcome) return
     const after = step(this.#state, event)
+    if (this.#state.acked < 1 && after.state.acked > 0) this.#hasBegun()
     this.#state = after.state
     this.#perform(after.step)
   }
@@ -136,10 +147,27 @@ class Session {
     if (next.do === 'finish') return this.#end({ end: 'sent' })
     if (next.do === 'probed') return this.#end({ end: 'probed' })
     if (next.do === 'fail') return this.#end({ end: 'failed', why: next.why, detail: next.detail })
-    this.#deadline = this.#clock.now() + this.#state.waitMs
+    if (next.do === 'hasten') {
+      const soon = this.#clock.now() + next.ms
+      return soon < this.#deadline ? this.#waitUntil(soon) : undefined
+    }
+    this.#waitAgain()
     if (next.do === 'send-options') return this.#socket.send(this.#oack)
     this.#wanted = next
     if (!this.#isSending) void this.#sendWanted()
+  }
+
+  #waitAgain(): void {
+    this.#sentAt = this.#clock.now()
+    this.#waitUntil(this.#sentAt + this.#state.waitMs)
+  }
+
+  #waitUntil(deadline: number): void {
+    this.#deadline = deadline
+    if (deadline >= this.#sleepsUntil) return
+    this.#sleepsUntil = deadline
+    this.#wake.abort()
+    this.#wake = new AbortController()
   }
 
   /** One window after the other; a window that is wanted while the file is read replaces the one before it. */
@@ -150,7 +178,7 @@ class Session {
         const { from, to } = this.#wanted
         this.#wanted = undefined
         this.#sendBlocks(await this.#blocks(from, to), from, to)
-        this.#deadline = this.#clock.now() + this.#state.waitMs
+        this.#waitAgain()
       }
     } catch (error) {
       if (this.#outcome) return
@@ -173,6 +201,6 @@ class Session {
 
   #end(outcome: Outcome): void {
     this.#outcome ??= outcome
-    this.#ended.abort()
+    this.#wake.abort()
   }
 }

@@ -1,5 +1,8 @@
-/** What is settled before the first block: octets per block, blocks per acknowledgement, wait before repeating. */
-export type Terms = { blockSize: number; windowSize: number; waitMs: number }
+/**
+ * What is settled before the first block: octets per block, blocks per acknowledgement, wait before repeating. `adapts`:
+ * the wait is ours to shorten once it is known how fast the client answers (RFC 1123 §4.2.3.2).
+ */
+export type Terms = { blockSize: number; windowSize: number; waitMs: number; adapts?: boolean }
 
 export type Limits = {
   /** octets of a block at most, so that a DATA packet fits one Ethernet frame */
@@ -26,6 +29,7 @@ export function negotiate(
     blockSize: Math.min(blockSize ?? 512, limits.blockSize),
     windowSize: Math.min(windowSize ?? 1, limits.windowSize),
     waitMs: (waitSeconds ?? 1) * 1000,
+    adapts: waitSeconds === undefined,
   }
   const answers: Readonly<Record<string, number | undefined>> = {
     blksize: blockSize && terms.blockSize,
@@ -45,8 +49,9 @@ function number(text: string | undefined, least: number, most: number): number |
 
 /**
  * One read in progress. Blocks are counted from 1 without wrapping; block 0 is the OACK.
- * `acked` is −1 while an OACK waits for its acknowledgement. `repeated` holds once a window was sent again for an
- * acknowledgement, so that further copies of it cause nothing. `tries` counts timeouts since the last progress.
+ * `acked` is −1 while an OACK waits for its acknowledgement. `hole` holds while a copy of an acknowledgement may mean that
+ * the window behind it was lost, `repeated` once a window was sent again, so that further copies cause nothing. `tries` counts timeouts since the last progress, which
+ * have taken `waitedMs`. `tripMs` is how long an answer takes, smoothed; unknown until one was measured.
  */
 export type Transfer = {
   terms: Terms
@@ -54,13 +59,17 @@ export type Transfer = {
   blocks: number
   acked: number
   sent: number
+  hole: boolean
   repeated: boolean
   tries: number
   waitMs: number
+  waitedMs: number
+  tripMs: number | undefined
 }
 
 export type TransferEvent =
-  | { type: 'ack'; block: number }
+  /** `afterMs`: since the blocks were sent */
+  | { type: 'ack'; block: number; afterMs?: number }
   | { type: 'timeout' }
   | { type: 'error'; code: number; message: string }
   /** the client's port is closed */
@@ -70,19 +79,28 @@ export type TransferEvent =
 export type Step =
   | { do: 'send-options' }
   | { do: 'send'; from: number; to: number }
+  /** end the running wait in `ms`, unless it ends before */
+  | { do: 'hasten'; ms: number }
   | { do: 'nothing' }
   | { do: 'finish' }
   /** the client asked for the options alone, as UEFI firmware does to learn a file's size */
   | { do: 'probed' }
   | { do: 'fail'; why: 'timeout' | 'client-gone' | 'client-error'; detail: string }
 
-const mostTries = 6
+const leastTries = 6
 const longestWaitMs = 8000
+/** a boot loader that stops reading to ask its user something may come back within this time */
+const patienceMs = 30_000
+/** firmware that writes what it got before it answers takes this long now and then */
+const shortestWaitMs = 300
+/** a client that asks for long waits is repeated to once, and then given up */
+const longestSilenceMs = 120_000
 
 /** @param hasOptions whether an OACK goes first */
 export function begin(terms: Terms, size: number, hasOptions: boolean): { state: Transfer; step: Step } {
   const blocks = Math.floor(size / terms.blockSize) + 1
-  const fresh = { terms, blocks, acked: 0, sent: 0, repeated: false, tries: 0, waitMs: terms.waitMs }
+  const waits = { tries: 0, waitMs: terms.waitMs, waitedMs: 0, tripMs: undefined }
+  const fresh = { terms, blocks, acked: 0, sent: 0, hole: false, repeated: false, ...waits }
   if (hasOptions) return { state: { ...fresh, acked: -1 }, step: { do: 'send-options' } }
   return sendWindow(fresh)
 }
@@ -91,7 +109,7 @@ export function begin(terms: Terms, size: number, hasOptions: boolean): { state:
 export function step(state: Transfer, event: TransferEvent): { state: Transfer; step: Step } {
   switch (event.type) {
     case 'ack':
-      return acknowledged(state, event.block)
+      return acknowledged(state, event.block, event.afterMs)
     case 'timeout':
       return timedOut(state)
     case 'gone':
@@ -111,33 +129,68 @@ const stay = (state: Transfer): { state: Transfer; step: Step } => ({ state, ste
 /** Every block is sent: a client that then falls silent has most likely got the file, and its last ACK was lost. */
 const isLast = (state: Transfer): boolean => state.acked >= 0 && state.sent === state.blocks
 
+/** a client on the same network has answered by then */
+const holeMs = 50
+
 /**
  * A copy of an acknowledgement never makes a block go out twice with a window of one (the Sorcerer's Apprentice bug,
- * RFC 1123 §4.2.3.1). In a wider window it says that the first block of the window was lost (RFC 7440 §4), once.
+ * RFC 1123 §4.2.3.1). In a wider window it may be a copy that the network made, or say that the first block of the window
+ * was lost (RFC 7440 §4): if it was, nothing else comes, and the window is repeated soon, once.
  */
-function acknowledged(state: Transfer, wireBlock: number): { state: Transfer; step: Step } {
+function acknowledged(
+  state: Transfer,
+  wireBlock: number,
+  afterMs: number | undefined,
+): { state: Transfer; step: Step } {
   const ahead = (wireBlock - state.acked) & 0xffff
   if (ahead > state.sent - state.acked) return stay(state)
   if (ahead === 0) {
-    const isHole = state.terms.windowSize > 1 && state.acked >= 0 && !state.repeated
-    return isHole ? sendWindow({ ...state, repeated: true }) : stay(state)
+    const isHole = state.terms.windowSize > 1 && state.acked >= 0 && !state.repeated && !state.hole
+    const ms = Math.max(holeMs, Math.ceil(2 * (state.tripMs ?? 0)))
+    return isHole ? { state: { ...state, hole: true }, step: { do: 'hasten', ms } } : stay(state)
   }
   const acked = state.acked + ahead
   if (acked === state.blocks) return { state: { ...state, acked }, step: { do: 'finish' } }
-  const repeated = acked < state.sent
-  return sendWindow({ ...state, acked, repeated, tries: 0, waitMs: state.terms.waitMs })
+  const tripMs = tripOf(state, afterMs)
+  return sendWindow({
+    ...state,
+    acked,
+    hole: false,
+    repeated: acked < state.sent,
+    tries: 0,
+    waitedMs: 0,
+    tripMs,
+    waitMs: waitOf(state, tripMs),
+  })
+}
+
+/** What was sent twice measures nothing: nobody knows which of the two is answered (Karn). */
+function tripOf({ tripMs, tries, repeated }: Transfer, afterMs: number | undefined): number | undefined {
+  if (afterMs === undefined || tries > 0 || repeated) return tripMs
+  return tripMs === undefined ? afterMs : (7 * tripMs + afterMs) / 8
+}
+
+function waitOf({ terms }: Transfer, tripMs: number | undefined): number {
+  if (!terms.adapts || tripMs === undefined) return terms.waitMs
+  return Math.min(Math.max(Math.ceil(4 * tripMs), shortestWaitMs), terms.waitMs)
 }
 
 function timedOut(state: Transfer): { state: Transfer; step: Step } {
+  if (state.hole) return sendWindow({ ...state, hole: false, repeated: true })
   const tries = state.tries + 1
-  if (tries >= mostTries) {
-    const detail =
-      state.acked < 0 ? 'no answer to the options' : `no acknowledgement of block ${state.acked + 1}`
-    return { state, step: fail('timeout', detail) }
-  }
-  const waitMs = Math.max(state.terms.waitMs, Math.min(state.waitMs * 2, longestWaitMs))
-  const waiting = { ...state, tries, waitMs, repeated: false }
+  const waitedMs = state.waitedMs + state.waitMs
+  const isEnough = tries >= leastTries && waitedMs >= patienceMs
+  if (isEnough || (tries > 1 && waitedMs >= longestSilenceMs))
+    return { state, step: fail('timeout', missing(state)) }
+  const waitMs = Math.max(state.waitMs, Math.min(state.waitMs * 2, longestWaitMs))
+  const waiting = { ...state, tries, waitMs, waitedMs, repeated: false }
   return state.acked < 0 ? { state: waiting, step: { do: 'send-options' } } : sendWindow(waiting)
+}
+
+function missing(state: Transfer): string {
+  if (state.acked < 0) return 'no answer to the options'
+  const isEnd = state.acked + 1 === state.blocks
+  return `no acknowledgement of ${isEnd ? 'the last block' : `block ${state.acked + 1}`}`
 }
 
 function sendWindow(state: Transfer): { state: Transfer; step: Step } {

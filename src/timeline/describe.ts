@@ -40,6 +40,7 @@ const firmware: Say = (facts) => {
 }
 const client = word('client', ', ')
 const duration: Say = ({ ms }) => (typeof ms === 'number' && ms >= 1000 ? ` after ${readableTime(ms)}` : '')
+const offLink: Say = ({ offLink: is }) => (is === true ? ' that is not of its link' : '')
 const file: Say = (facts) => word('file', ', boot file ')(facts) + word('noFile', ', no boot file: ')(facts)
 const size: Say = (facts) => {
   const bytes = facts['bytes']
@@ -53,9 +54,9 @@ const outcome: Say = (facts) => {
 
 const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'dhcp-discover': ['asked for an address (DISCOVER', firmware, client, ')'],
-  'dhcp-offer': ['was offered an address', word('ip'), file],
+  'dhcp-offer': ['was offered an address', word('ip'), offLink, file],
   'dhcp-request': ['requested the address', word('ip'), ' (REQUEST', firmware, client, ')'],
-  'dhcp-ack': ['got its address', word('ip'), file],
+  'dhcp-ack': ['got its address', word('ip'), offLink, file],
   'dhcp-nak': ['was refused the address', word('ip'), word('wanted'), why],
   'dhcp-silent': ['got no answer to its DHCP packet', word('type', ' '), why],
   'tftp-read': ['read', word('file'), ' over TFTP', size],

@@ -22,12 +22,12 @@ export function cleaned(facts: Facts): Facts {
   return Object.freeze(Object.fromEntries(kept))
 }
 
-/** Whether both say the same; the order of names does not matter. */
-export function sameFacts(a: Facts, b: Facts): boolean {
+/** Whether both say the same; the order of names does not matter, nor what `aside` holds. */
+export function sameFacts(a: Facts, b: Facts, aside?: string): boolean {
   const names = Object.keys(a)
   return (
     names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(b, name) && a[name] === b[name])
+    names.every((name) => Object.hasOwn(b, name) && (name === aside || a[name] === b[name]))
   )
 }
 

@@ -1,5 +1,5 @@
 import type { Mac } from '../model/mac.ts'
-import { sameFacts } from './facts.ts'
+import { repeated } from './repeat.ts'
 import type { Facts, Stage, TimelineEntry } from './stage.ts'
 
 /** Entries per machine, machines, and entries of all machines together. */
@@ -11,11 +11,11 @@ export type Bounds = { entries: number; machines: number; total: number }
  */
 export type Line = { first: number; unsaved: number; onDisk: number; entries: TimelineEntry[] }
 
-/** Every machine's line, bounded: the machines seen least recently go first. */
+/** Every machine's line, bounded: machines that never got an answer go first, then those seen least recently. */
 export type Lines = {
   /** machine seen least recently first */
   readonly all: ReadonlyMap<Mac, Line>
-  /** Adds an entry, or counts the newest one up when it says the same. */
+  /** Adds an entry, or counts up the one that it repeats. */
   note(mac: Mac, at: number, stage: Stage, facts: Facts): TimelineEntry
   /** Puts what was on disk before what was noted meanwhile. */
   restore(saved: ReadonlyMap<Mac, Line>): void
@@ -24,14 +24,18 @@ export type Lines = {
 /** @param forgotten told each machine that had to make room */
 export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Lines {
   const all = new Map<Mac, Line>()
+  const strangers = new Set<Mac>()
   let total = 0
 
   function note(mac: Mac, at: number, stage: Stage, facts: Facts): TimelineEntry {
     const line = all.get(mac) ?? { first: 0, unsaved: 0, onDisk: 0, entries: [] }
     all.delete(mac)
     all.set(mac, line)
-    const newest = line.entries.at(-1)
-    if (newest?.stage === stage && sameFacts(newest.facts, facts)) return countUp(line, newest, at)
+    const isStranger = isUnanswered(stage) && (line.entries.length === 0 || strangers.has(mac))
+    strangers.delete(mac)
+    if (isStranger) strangers.add(mac)
+    const index = repeated(line.entries, at, stage, facts)
+    if (index !== undefined) return countUp(line, index, at)
     const entry = Object.freeze({ at, lastAt: at, count: 1, stage, facts })
     line.entries.push(entry)
     total++
@@ -44,17 +48,20 @@ export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Line
     line.entries.splice(0, surplus)
     line.first += surplus
     total -= surplus
-    for (const [oldest, { entries }] of all) {
-      if ((all.size <= bounds.machines && total <= bounds.total) || oldest === mac) return
-      all.delete(oldest)
-      total -= entries.length
-      forgotten(oldest)
+    while (all.size > bounds.machines || total > bounds.total) {
+      const victim = firstBut(mac, strangers.keys()) ?? firstBut(mac, all.keys())
+      if (victim === undefined) return
+      total -= all.get(victim)!.entries.length
+      all.delete(victim)
+      strangers.delete(victim)
+      forgotten(victim)
     }
   }
 
   function restore(saved: ReadonlyMap<Mac, Line>) {
     const early = new Map(all)
     all.clear()
+    strangers.clear()
     total = 0
     const byAge = [...saved].sort(([, a], [, b]) => lastSeen(a) - lastSeen(b))
     for (const [mac, line] of [...byAge, ...early]) {
@@ -63,6 +70,8 @@ export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Line
       const joined = before ? { ...before, entries: [...before.entries, ...line.entries] } : line
       all.delete(mac)
       all.set(mac, joined)
+      strangers.delete(mac)
+      if (joined.entries.every(({ stage }) => isUnanswered(stage))) strangers.add(mac)
       total += joined.entries.length
       trim(mac, joined)
     }
@@ -71,14 +80,24 @@ export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Line
   return { all, note, restore }
 }
 
-function countUp(line: Line, newest: TimelineEntry, at: number): TimelineEntry {
-  const entry = Object.freeze({ ...newest, lastAt: at, count: newest.count + 1 })
-  const last = line.entries.length - 1
-  line.entries[last] = entry
-  line.unsaved = Math.min(line.unsaved, line.first + last)
+function countUp(line: Line, index: number, at: number): TimelineEntry {
+  const before = line.entries[index]!
+  const entry = Object.freeze({ ...before, lastAt: at, count: before.count + 1 })
+  line.entries[index] = entry
+  line.unsaved = Math.min(line.unsaved, line.first + index)
   return entry
 }
 
+/** What a machine that nobody knows leaves behind: anyone on the network can make as many of them as it likes. */
+const isUnanswered = (stage: Stage): boolean =>
+  stage === 'dhcp-discover' || stage === 'dhcp-request' || stage === 'dhcp-silent'
+
+/** The first of `macs` that is not `kept`: at most two are looked at. */
+function firstBut(kept: Mac, macs: Iterable<Mac>): Mac | undefined {
+  for (const mac of macs) if (mac !== kept) return mac
+  return undefined
+}
+
 function lastSeen({ entries }: Line): number {
-  return entries.at(-1)?.lastAt ?? 0
+  return entries.reduce((latest, { lastAt }) => Math.max(latest, lastAt), 0)
 }

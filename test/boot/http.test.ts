@@ -1,6 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { get, request as httpRequest } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
@@ -8,6 +19,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readdirSync, readlinkSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { pino } from 'pino'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Workflow } from '../../src/model/workflow.ts'
@@ -366,4 +381,218 @@ t.test('a kept connection serves file after file', async (t) => {
     ['200', '404', '200'],
   )
   t.ok(text.includes('\r\n\r\nkernel') && text.endsWith('\r\n\r\ninitramfs'))
+})
+
+t.test('HEAD tells what GET would, of files and scripts, and leaves no trace', async (t) => {
+  const { port, recorded } = await server(t, {}, [workflowOf('w1', 'PENDING')])
+  const paths = [
+    '/images/disk.img',
+    '/ipxe/binary/ipxe.efi',
+    `/ipxe/script/${mac}/${nonce}/auto.ipxe`,
+    `/ipxe/script/${mac}/auto.ipxe`,
+    '/auto.ipxe',
+    `/ipxe/identity/${mac}/${nonce}/identity.cpio`,
+    '/images/none',
+  ]
+  const plain = ({ headers: { date: _date, ...headers } }: Got) => headers
+  for (const path of paths) {
+    const head = await fetchRaw(port, path, {}, 'HEAD')
+    t.equal(head.body.length, 0, path)
+    const traces = recorded.length
+    const got = await fetchRaw(port, path)
+    t.equal(head.status, got.status, path)
+    t.strictSame(plain(head), plain(got), path)
+    t.equal(Number(got.headers['content-length']), got.body.length, path)
+    if (path.endsWith('.ipxe')) t.ok(recorded.length > traces, `${path}: GET is noted, HEAD was not`)
+  }
+  const part = await fetchRaw(port, '/images/disk.img', { range: 'bytes=0-9' }, 'HEAD')
+  t.match(part, { status: 200, headers: { 'content-length': String(image.length) } })
+  t.equal((await fetchRaw(port, `/ipxe/script/nonsense/auto.ipxe`, {}, 'HEAD')).status, 404)
+})
+
+t.test('a request that names the whole URL is answered', async (t) => {
+  const { port } = await server(t)
+  t.equal((await fetchRaw(port, `http://127.0.0.1:${port}/os/vmlinuz-x86_64`)).body.toString(), 'kernel')
+  t.equal((await fetchRaw(port, 'http://boot.example')).status, 404)
+  t.equal((await fetchRaw(port, 'http://boot.example/images/../../secret')).status, 404)
+})
+
+t.test('a file has another tag whenever it is another file, even of the same size and time', async (t) => {
+  const { port, imageDir } = await server(t)
+  const path = join(imageDir, 'fixed.img')
+  const tag = async () => (await fetchRaw(port, '/images/fixed.img', {}, 'HEAD')).headers.etag
+  const made = async (name: string, text: string) => {
+    await writeFile(name, text)
+    await utimes(name, 1_700_000_000, 1_700_000_000)
+  }
+  await made(path, 'one')
+  const one = await tag()
+  t.equal(await tag(), one, 'the same while nothing happens')
+  await made(`${path}.new`, 'two')
+  await rename(`${path}.new`, path)
+  const two = await tag()
+  t.not(two, one, 'put in its place')
+  await made(path, 'six')
+  t.not(await tag(), two, 'written over')
+  const resumed = await fetchRaw(port, '/images/fixed.img', { range: 'bytes=1-', 'if-range': one! })
+  t.match(resumed, { status: 200, body: Buffer.from('six') })
+})
+
+/** What a client gets that stops reading while `change` happens. */
+function readWhile(port: number, path: string, change: () => Promise<void>): Promise<Buffer | 'broken'> {
+  return new Promise((resolve) => {
+    get({ port, path, host: '127.0.0.1', agent: false }, (response) => {
+      const parts: Buffer[] = []
+      response.once('data', () => {
+        response.pause()
+        void change().then(() => response.resume())
+      })
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('error', () => resolve('broken'))
+      response.on('end', () => resolve(Buffer.concat(parts)))
+    })
+  })
+}
+
+t.test(
+  'a file that is written over while it is read breaks the connection, one that is put in its place does not',
+  async (t) => {
+    const { port, imageDir } = await server(t)
+    const path = join(imageDir, 'long.img')
+    const [before, after] = [1, 2].map((octet) => Buffer.alloc(24 * 1024 * 1024, octet)) as [Buffer, Buffer]
+    await writeFile(path, before)
+    const kept = await readWhile(port, '/images/long.img', async () => {
+      await writeFile(`${path}.new`, after)
+      await rename(`${path}.new`, path)
+    })
+    t.ok(kept !== 'broken' && kept.equals(before), 'the old file, whole')
+    const over = await readWhile(port, '/images/long.img', async () => {
+      const file = await open(path, 'r+')
+      await file.write(before, 0, 1000, after.length - 1000)
+      await file.close()
+    })
+    t.equal(over, 'broken', 'neither the old nor the new one')
+  },
+)
+
+t.test('many requests at once on one connection are answered in turn, one file at a time', async (t) => {
+  const { port, imageDir } = await server(t)
+  const socket = connect(port, '127.0.0.1')
+  const count = 40
+  const ask = (path: string, last = false) =>
+    `GET ${path} HTTP/1.1\r\nHost: x\r\n${last ? 'Connection: close\r\n' : ''}\r\n`
+  socket.write(`${ask('/images/disk.img').repeat(count - 1)}${ask('/os/vmlinuz-x86_64', true)}`)
+  let most = 0
+  let length = 0
+  let last = ''
+  for await (const part of socket) {
+    most = Math.max(most, openFiles(imageDir).length)
+    length += (part as Buffer).length
+    last = (part as Buffer).toString('latin1')
+  }
+  t.ok(length > (count - 1) * image.length && last.endsWith('\r\n\r\nkernel'))
+  t.equal(most, 1)
+})
+
+/** What was used before must not count as given back meanwhile. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
+
+t.test('a client that asks for much at once and goes away leaves nothing behind', async (t) => {
+  const { port, imageDir } = await server(t)
+  await writeFile(join(imageDir, 'big.img'), '')
+  await truncate(join(imageDir, 'big.img'), 512 * 1024 * 1024)
+  collectGarbage()
+  const before = process.memoryUsage().arrayBuffers
+  for (const requests of [50, 2000]) {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write('GET /images/big.img HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(requests))
+    if (requests === 50) await new Promise((resolve) => socket.once('data', resolve))
+    else await new Promise((resolve) => socket.resume().once('close', resolve))
+    t.ok(openFiles(imageDir).length <= 1, `${requests} requests`)
+    t.ok(process.memoryUsage().arrayBuffers - before < 30 * 1024 * 1024, `${requests} requests`)
+    socket.destroy()
+    await until(() => openFiles(imageDir).length === 0)
+    t.strictSame(openFiles(imageDir), [])
+  }
+  t.equal((await fetchRaw(port, '/os/vmlinuz-x86_64')).body.toString(), 'kernel')
+})
+
+t.test('clients that do not read share a bounded memory', async (t) => {
+  const { port, imageDir } = await server(t)
+  await writeFile(join(imageDir, 'big.img'), '')
+  await truncate(join(imageDir, 'big.img'), 512 * 1024 * 1024)
+  collectGarbage()
+  const before = process.memoryUsage().arrayBuffers
+  const slow = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const socket = connect(port, '127.0.0.1')
+      socket.write('GET /images/big.img HTTP/1.1\r\nHost: x\r\n\r\n')
+      await new Promise((resolve) => socket.once('readable', resolve))
+      return socket
+    }),
+  )
+  await new Promise((done) => setTimeout(done, 300))
+  const held = (process.memoryUsage().arrayBuffers - before) / 1024 / 1024
+  t.ok(held < 200, `${held.toFixed()} MiB`)
+  for (const socket of slow) socket.destroy()
+  await until(() => openFiles(imageDir).length === 0)
+  t.strictSame(openFiles(imageDir), [])
+})
+
+t.test('one client cannot take all connections', async (t) => {
+  const { port } = await server(t, { most: { connections: 3, ofClient: 2, waiting: 4 } })
+  const closed: number[] = []
+  const sockets = Array.from({ length: 3 }, (_, index) => {
+    const socket = connect(port, '127.0.0.1')
+    return socket.on('error', () => undefined).once('close', () => closed.push(index))
+  })
+  await until(() => closed.length > 0)
+  t.equal(closed.length, 1)
+  for (const socket of sockets) socket.destroy()
+  await until(() => closed.length === 3)
+  t.equal((await fetchRaw(port, '/os/vmlinuz-x86_64')).body.toString(), 'kernel', 'and they are given back')
+})
+
+t.test('a flood of the same requests makes few lines', async (t) => {
+  const lines: string[] = []
+  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) })
+  const { app } = await server(t, { log }, [workflowOf('w1', 'PENDING')])
+  for (let round = 0; round < 50; round += 1) {
+    await app.inject(`/ipxe/script/${mac}/${'b'.repeat(32)}/auto.ipxe`)
+    await app.inject('/ipxe/script/52:54:00:00:00:99/auto.ipxe')
+  }
+  t.same(lines.map((line) => (JSON.parse(line) as { msg: string }).msg).toSorted(), [
+    'boot script asked for by an unknown machine',
+    'boot script sent',
+    'boot script without identity: its nonce is not current',
+  ])
+  lines.length = 0
+  const { app: broken } = await server(t, {
+    log,
+    files: { open: () => Promise.reject(new Error('no memory')) },
+  })
+  for (let round = 0; round < 50; round += 1)
+    t.equal((await broken.inject('/images/disk.img')).statusCode, 500)
+  t.equal(lines.length, 1)
+  t.match(lines[0], /no memory/)
+})
+
+t.test('curl takes a range, goes on after a break, and is told that nothing changed', async (t) => {
+  if (spawnSync('curl', ['--version']).error) return
+  const { port, imageDir } = await server(t)
+  const out = join(imageDir, 'out')
+  const run = promisify(execFile)
+  const url = `http://127.0.0.1:${port}/images/disk.img`
+  const curl = (...words: string[]) => run('curl', ['-sS', '-o', out, ...words, url])
+  await curl('-r', '100-199')
+  t.ok((await readFile(out)).equals(image.subarray(100, 200)))
+  await writeFile(out, image.subarray(0, 1_000_000))
+  await curl('-C', '-')
+  t.ok((await readFile(out)).equals(image), 'the rest is added')
+  const { stdout } = await curl('-z', out, '-w', '%{http_code}')
+  t.equal(stdout, '304')
 })

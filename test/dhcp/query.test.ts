@@ -10,14 +10,18 @@ const refused = [
     packet: request(discover, { hlen: 8 }),
     want: 'not-ethernet',
   },
-  { name: 'plain BOOTP', packet: request({ 12: 'old' }), want: 'no-message-type' },
-  { name: 'a message type of two octets', packet: request({ 53: [1, 1] }), want: 'no-message-type' },
+  { name: 'a message type of two octets', packet: request({ 53: [1, 1] }), want: 'not-a-client-message' },
+  { name: 'an empty message type', packet: request({ 53: [] }), want: 'not-a-client-message' },
   { name: 'an OFFER sent as a request', packet: request({ 53: [2] }), want: 'not-a-client-message' },
   { name: 'a lease query', packet: request({ 53: [10] }), want: 'not-a-client-message' },
 ]
 for (const { name, packet, want } of refused) {
   t.test(`${name} is no query`, async (t) => t.equal(readQuery(packet), want))
 }
+
+t.test('a message without a type is BOOTP', async (t) =>
+  t.match(readQuery(request({ 12: 'old' })), { type: 'bootp', mac }),
+)
 
 const stages = [
   { values: clients.ovmfPxe, want: { stage: 'firmware', archs: [7] } },

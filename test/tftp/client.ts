@@ -55,7 +55,8 @@ export function tftpGet(
     socket.bind(0, '127.0.0.1', () => {
       send({ op: 'read', file, mode: 'octet', options: new Map(Object.entries(asked)) })
     })
-  }).finally(() => {
-    setTimeout(() => socket.close(), 20)
+  }).finally(async () => {
+    await new Promise((sent) => setTimeout(sent, 20))
+    socket.close()
   })
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import dgram from 'node:dgram'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -11,6 +12,7 @@ import t from 'tap'
 import { systemClock } from '../../src/model/clock.ts'
 import type { Facts, Stage } from '../../src/timeline/stage.ts'
 import { encode, parse } from '../../src/tftp/packet.ts'
+import type { TftpPacket } from '../../src/tftp/packet.ts'
 import type { TftpFile } from '../../src/tftp/blocks.ts'
 import { tftpServer } from '../../src/tftp/server.ts'
 import type { TftpDeps } from '../../src/tftp/server.ts'
@@ -140,6 +142,8 @@ for (const { name, request, code, fact } of refusals) {
 }
 
 t.test('a file that cannot be opened, read or is cut short ends in an error', async (t) => {
+  const lines: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
   const broken: Record<string, () => Promise<TftpFile>> = {
     'cannot be opened': () => Promise.reject(new Error('disk on fire')),
     'cannot be read': async () => ({
@@ -150,11 +154,13 @@ t.test('a file that cannot be opened, read or is cut short ends in an error', as
     'is cut short': async () => ({ ...inMemory(Buffer.alloc(100)), size: 2000 }),
   }
   for (const [name, open] of Object.entries(broken)) {
-    await withServer({ open }, async ({ port, stages, recorded }) => {
+    await withServer({ open, log }, async ({ port, stages, recorded }) => {
       await t.rejects(tftpGet(port, 'x'), { message: 'the file cannot be read' }, name)
-      await recorded(1)
-      t.match(stages, [{ stage: 'tftp-failed' }])
+      await t.rejects(tftpGet(port, 'x'), { message: 'the file cannot be read' }, name)
+      await recorded(2)
+      t.match(stages, [{ stage: 'tftp-failed' }, { stage: 'tftp-failed' }])
     })
+    t.ok(lines.splice(0).length <= 1, `${name}: said once`)
   }
 })
 
@@ -210,6 +216,105 @@ t.test('a request that is repeated starts no second transfer', async (t) => {
     await systemClock.sleep(50)
     t.equal(opened, 1)
   })
+})
+
+/** A client with one port for all it does, as in boot ROMs. */
+async function withRom(
+  port: number,
+  use: (rom: {
+    ask(asked?: Readonly<Record<string, string>>): void
+    answer(from: dgram.RemoteInfo, packet: TftpPacket): void
+    next(): Promise<{ packet: TftpPacket | string; from: dgram.RemoteInfo }>
+  }) => Promise<void>,
+): Promise<void> {
+  const socket = dgram.createSocket('udp4')
+  try {
+    await use({
+      ask: (asked = {}) => {
+        const options = new Map(Object.entries(asked))
+        socket.send(encode({ op: 'read', file: 'ipxe.efi', mode: 'octet', options }), port, '127.0.0.1')
+      },
+      answer: (from, packet) => socket.send(encode(packet), from.port, '127.0.0.1'),
+      next: async () => {
+        const [bytes, from] = (await once(socket, 'message')) as [Buffer, dgram.RemoteInfo]
+        return { packet: parse(bytes), from }
+      },
+    })
+  } finally {
+    socket.close()
+  }
+}
+
+t.test('a ROM that asks for the size and at once for the file, from the same port, gets both', async (t) => {
+  await withServer({}, async ({ port }) => {
+    await withRom(port, async ({ ask, next }) => {
+      ask({ tsize: '0' })
+      const size = await next()
+      t.match(size.packet, { op: 'oack', options: new Map([['tsize', '300000']]) })
+      ask({ tsize: '0', blksize: '1428' })
+      const file = await next()
+      t.match(file.packet, { op: 'oack', options: new Map([['blksize', '1428']]) })
+      t.not(file.from.port, size.from.port)
+    })
+  })
+})
+
+t.test('a machine that is switched off and on again asks anew from the same port', async (t) => {
+  let now = Date.now()
+  const clock = { ...systemClock, now: () => now }
+  await withServer({ clock, most: { transfers: 1, ofClient: 1 } }, async ({ port, stages }) => {
+    await withRom(port, async ({ ask, answer, next }) => {
+      ask()
+      const first = await next()
+      answer(first.from, { op: 'ack', block: 1 })
+      t.match((await next()).packet, { op: 'data', block: 2 })
+      ask()
+      await systemClock.sleep(30)
+      now += 5000
+      ask()
+      const again = await next()
+      t.match(again.packet, { op: 'data', block: 1 })
+      t.not(again.from.port, first.from.port, 'a new transfer')
+      answer(first.from, { op: 'ack', block: 2 })
+      answer(again.from, { op: 'ack', block: 1 })
+      const second = await next()
+      t.match(second.packet, { op: 'data', block: 2 })
+      t.equal(second.from.port, again.from.port, 'the old one is over')
+    })
+    t.same(stages, [])
+  })
+})
+
+t.test('a wait that became shorter is not slept through', async (t) => {
+  await withServer({}, async ({ port }) => {
+    await withRom(port, async ({ ask, answer, next }) => {
+      ask({ windowsize: '2' })
+      const { from } = await next()
+      answer(from, { op: 'ack', block: 0 })
+      t.match((await next()).packet, { op: 'data', block: 1 })
+      t.match((await next()).packet, { op: 'data', block: 2 })
+      const start = Date.now()
+      answer(from, { op: 'ack', block: 0 })
+      t.match((await next()).packet, { op: 'data', block: 1 })
+      const ms = Date.now() - start
+      t.ok(ms >= 45 && ms < 900, `a window that may be lost comes again after ${ms} ms`)
+    })
+  })
+})
+
+t.test('an error of the socket does not end the server, and is said once in a while', async (t) => {
+  const sockets: dgram.Socket[] = []
+  const opened = (message: unknown) => void sockets.push((message as { socket: dgram.Socket }).socket)
+  subscribe('udp.socket', opened)
+  t.teardown(() => unsubscribe('udp.socket', opened))
+  const lines: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
+  await withServer({ log }, async ({ port }) => {
+    for (let time = 0; time < 9; time += 1) sockets[0]!.emit('error', new Error('recvmsg ENETDOWN'))
+    t.ok((await tftpGet(port, 'small.bin')).data.equals(contents['small.bin']!))
+  })
+  t.equal(lines.length, 1)
+  t.match(lines[0], /ENETDOWN/)
 })
 
 t.test('a client that asks for the size alone has not failed', async (t) => {

@@ -192,14 +192,50 @@ const runs: {
     ],
   },
   {
-    name: 'a window whose first block was lost is repeated once',
+    name: 'a window whose first block was lost is repeated soon, once',
     window: 2,
     first: send(1, 2),
     events: [
       [ack(2), send(3, 4)],
-      [ack(2), send(3, 4)],
+      [ack(2), { do: 'hasten', ms: 50 }],
+      [ack(2), nothing],
+      [timeout, send(3, 4)],
       [ack(2), nothing],
       [ack(4), send(5, 5)],
+    ],
+  },
+  {
+    name: 'a copy that the network made of an acknowledgement repeats no window',
+    window: 2,
+    size: 75,
+    first: send(1, 2),
+    events: [
+      [ack(2), send(3, 4)],
+      [ack(2), { do: 'hasten', ms: 50 }],
+      [ack(4), send(5, 6)],
+      [ack(4), { do: 'hasten', ms: 50 }],
+      [ack(6), send(7, 8)],
+      [timeout, send(7, 8)],
+    ],
+  },
+  {
+    name: 'a hole is waited for longer when the client answers slowly',
+    window: 2,
+    first: send(1, 2),
+    events: [
+      [{ ...ack(2), afterMs: 80 } as TransferEvent, send(3, 4)],
+      [ack(2), { do: 'hasten', ms: 160 }],
+    ],
+  },
+  {
+    name: 'a window that is repeated for a hole is no try of six',
+    window: 2,
+    first: send(1, 2),
+    events: [
+      [ack(2), send(3, 4)],
+      [ack(2), { do: 'hasten' }],
+      ...Array.from({ length: 6 }, (): [TransferEvent, Step] => [timeout, send(3, 4)]),
+      [timeout, { do: 'fail', why: 'timeout' }],
     ],
   },
   {
@@ -278,6 +314,73 @@ t.test('waits grow to eight seconds and give up after the sixth', async (t) => {
   t.same(waits, [1000, 2000, 4000, 8000, 8000, 8000])
   const progressed = step({ ...state, tries: 5, waitMs: 8000 }, ack(1)).state
   t.match(progressed, { tries: 0, waitMs: 1000 })
+})
+
+const patience: { name: string; asked: Record<string, string>; answerMs?: number; waits: number[] }[] = [
+  { name: 'of a client that never answered', asked: {}, waits: [1000, 2000, 4000, 8000, 8000, 8000] },
+  {
+    name: 'of a client that answers within 2 ms',
+    asked: {},
+    answerMs: 2,
+    waits: [300, 600, 1200, 2400, 4800, 8000, 8000, 8000],
+  },
+  {
+    name: 'of a client that answers within 150 ms',
+    asked: {},
+    answerMs: 150,
+    waits: [600, 1200, 2400, 4800, 8000, 8000, 8000],
+  },
+  {
+    name: 'of a client that takes two seconds',
+    asked: {},
+    answerMs: 2000,
+    waits: [1000, 2000, 4000, 8000, 8000, 8000],
+  },
+  {
+    name: 'of a client that asks for two seconds, however fast it is',
+    asked: { timeout: '2' },
+    answerMs: 2,
+    waits: [2000, 4000, 8000, 8000, 8000, 8000],
+  },
+  {
+    name: 'of a client that asks for a minute',
+    asked: { timeout: '60' },
+    answerMs: 2,
+    waits: [60_000, 60_000],
+  },
+  { name: 'of a client that asks for the most', asked: { timeout: '255' }, waits: [255_000, 255_000] },
+]
+for (const { name, asked, answerMs, waits } of patience) {
+  t.test(`the waits for an answer ${name}`, async (t) => {
+    const { terms } = negotiate(options(asked), 100_000)
+    let { state } = begin(terms, 100_000, false)
+    if (answerMs !== undefined)
+      for (let block = 1; block < 9; block += 1)
+        state = step(state, { type: 'ack', block, afterMs: answerMs }).state
+    const got = [state.waitMs]
+    for (let after = step(state, timeout); after.step.do !== 'fail'; after = step(after.state, timeout))
+      got.push(after.state.waitMs)
+    t.same(got, waits)
+  })
+}
+
+t.test('an answer to what was sent twice measures nothing', async (t) => {
+  const { terms } = negotiate(options({}), 100_000)
+  let { state } = begin(terms, 100_000, false)
+  state = step(state, timeout).state
+  state = step(state, { type: 'ack', block: 1, afterMs: 1 }).state
+  t.match(state, { tripMs: undefined, waitMs: 1000 })
+  state = step(state, { type: 'ack', block: 2, afterMs: 1 }).state
+  t.match(state, { tripMs: 1, waitMs: 300 })
+})
+
+t.test('a client that falls silent after the last block is named so', async (t) => {
+  let { state } = begin({ blockSize: 10, windowSize: 1, waitMs: 8000 }, 5, false)
+  for (;;) {
+    const after = step(state, timeout)
+    if (after.step.do === 'fail') return t.equal(after.step.detail, 'no acknowledgement of the last block')
+    state = after.state
+  }
 })
 
 t.test('a wait that the client asked for is not shortened', async (t) => {

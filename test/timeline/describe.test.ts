@@ -29,6 +29,11 @@ const cases: { stage: Stage; facts?: Facts; count?: number; want: string }[] = [
     want: 'was offered an address 10.0.0.1, boot file ipxe.efi',
   },
   {
+    stage: 'dhcp-offer',
+    facts: { ip: '10.0.0.1', offLink: true, file: 'ipxe.efi' },
+    want: 'was offered an address 10.0.0.1 that is not of its link, boot file ipxe.efi',
+  },
+  {
     stage: 'dhcp-silent',
     facts: { why: 'unknown-machine' },
     want: 'got no answer to its DHCP packet: unknown-machine',

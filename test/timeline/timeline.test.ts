@@ -5,7 +5,7 @@ import { systemClock } from '../../src/model/clock.ts'
 import { AppError } from '../../src/model/error.ts'
 import { parseMac } from '../../src/model/mac.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import type { Facts } from '../../src/timeline/stage.ts'
+import type { Facts, Stage } from '../../src/timeline/stage.ts'
 import { createTimeline } from '../../src/timeline/timeline.ts'
 import type { Bounds } from '../../src/timeline/lines.ts'
 
@@ -27,7 +27,7 @@ function steppedClock() {
     for (const wake of sleepers) wake()
     sleepers.clear()
   }
-  return { clock, pass, sleepers }
+  return { clock, pass, sleepers, skip: (ms: number) => void (now += ms) }
 }
 
 async function setUp(t: Test, bounds?: Bounds) {
@@ -53,14 +53,96 @@ t.test('stages of a machine are kept in order, repetitions counted', async (t) =
   timeline.record(mac(1), 'dhcp-discover', { arch: 7 })
   timeline.record(mac(1), 'dhcp-discover', { arch: 0 })
   timeline.record(mac(2), 'kernel')
+  timeline.record(mac(1), 'agent-hello')
   timeline.record(mac(1), 'dhcp-discover', { arch: 7 })
   t.strictSame(timeline.entries(mac(1)), [
     { at: 1000, lastAt: 1001, count: 2, stage: 'dhcp-discover', facts: { arch: 7 } },
     { at: 1002, lastAt: 1002, count: 1, stage: 'dhcp-discover', facts: { arch: 0 } },
-    { at: 1004, lastAt: 1004, count: 1, stage: 'dhcp-discover', facts: { arch: 7 } },
+    { at: 1004, lastAt: 1004, count: 1, stage: 'agent-hello', facts: {} },
+    { at: 1005, lastAt: 1005, count: 1, stage: 'dhcp-discover', facts: { arch: 7 } },
   ])
   t.same(timeline.macs(), [mac(2), mac(1)])
   t.same(timeline.entries(mac(3)), [])
+})
+
+type Seen = [stage: Stage, facts?: Facts]
+const address: Seen[] = [['dhcp-discover'], ['dhcp-offer'], ['dhcp-request'], ['dhcp-ack']]
+const loops: { name: string; round: (turn: number) => Seen[]; everyMs?: number; counts: number[] }[] = [
+  { name: 'asks and is never served', round: () => address.slice(0, 2), counts: [9, 9] },
+  {
+    name: 'reads its program and starts anew',
+    round: (turn) => [...address, ['tftp-read', { file: 'ipxe.efi', ms: 100 + turn }]],
+    counts: [9, 9, 9, 9, 9],
+  },
+  { name: 'waits a minute between two tries', round: () => address, everyMs: 64_000, counts: [9, 9, 9, 9] },
+  {
+    name: 'is powered on every quarter of an hour',
+    round: () => address.slice(0, 1),
+    everyMs: 900_000,
+    counts: [9],
+  },
+  {
+    name: 'gets as far as its agent, each time',
+    round: () => [...address.slice(0, 2), ['agent-hello']],
+    counts: Array(27).fill(1),
+  },
+  {
+    name: 'runs the same action again',
+    round: () => [
+      ['action-started', { action: 'a' }],
+      ['action-ended', { action: 'a', ms: 5 }],
+    ],
+    counts: Array(18).fill(1),
+  },
+  {
+    name: 'asks now and then, with an address in between',
+    round: () => address,
+    everyMs: 900_000,
+    counts: Array(36).fill(1),
+  },
+  {
+    name: 'has more to say in each round than is looked back upon',
+    round: () => Array.from({ length: 17 }, (_, index): Seen => ['tftp-failed', { file: `f${index}` }]),
+    counts: Array(9 * 17).fill(1),
+  },
+]
+for (const { name, round, everyMs = 1000, counts } of loops) {
+  t.test(`nine rounds of a machine that ${name}`, async (t) => {
+    const { loaded, time } = await setUp(t)
+    const timeline = await loaded()
+    for (let turn = 0; turn < 9; turn += 1) {
+      for (const [stage, facts] of round(turn)) timeline.record(mac(1), stage, facts)
+      time.skip(everyMs)
+    }
+    const entries = timeline.entries(mac(1))
+    t.same(
+      entries.map(({ count }) => count),
+      counts,
+    )
+    const { at, lastAt } = entries[0]!
+    if (counts[0] === 9) t.ok(lastAt - at >= 8 * everyMs, 'the first and the last time are known')
+    await timeline.flush()
+    t.strictSame((await loaded()).entries(mac(1)), entries)
+  })
+}
+
+t.test('machines that nobody answers make room before those that boot', async (t) => {
+  const { loaded } = await setUp(t, { entries: 5, machines: 4, total: 100 })
+  const timeline = await loaded()
+  for (const number of [1, 2]) for (const [stage] of address) timeline.record(mac(number), stage)
+  for (let number = 10; number < 30; number += 1) {
+    timeline.record(mac(number), 'dhcp-discover')
+    timeline.record(mac(number), 'dhcp-silent', { why: 'unknown-machine' })
+  }
+  t.same(timeline.macs(), [mac(1), mac(2), mac(28), mac(29)])
+  await timeline.flush()
+  const again = await loaded()
+  again.record(mac(30), 'dhcp-discover')
+  t.same(again.macs(), [mac(1), mac(2), mac(29), mac(30)], 'after a restart too')
+  again.record(mac(29), 'dhcp-offer')
+  again.record(mac(31), 'dhcp-discover')
+  again.record(mac(32), 'dhcp-discover')
+  t.same(again.macs(), [mac(1), mac(2), mac(29), mac(32)], 'one that was answered stays')
 })
 
 const factCases: { name: string; facts: unknown; want: Facts }[] = [
