@@ -26,6 +26,8 @@ export type MachineOptions = {
   diskMib?: number
   /** QEMU's name of the network card */
   nic?: string
+  /** further arguments of QEMU */
+  more?: readonly string[]
   /** called with each console line as it comes */
   onLine?: (line: SerialLine) => void
 }
@@ -44,6 +46,8 @@ export type LabMachine = AsyncDisposable & {
   /** Presses the power button and waits until the system has shut down; cuts the power after `timeoutMs`. */
   shutDown(timeoutMs: number): Promise<'clean' | 'cut'>
   running(): boolean
+  /** Types on its console. */
+  type(text: string): void
   /** The first console line since power-on that matches, shown already or yet to come. @throws AppError Timeout */
   waitForLine(pattern: RegExp, timeoutMs: number): Promise<SerialLine>
 }
@@ -98,7 +102,7 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
       if (child) throw new AppError('FailedPrecondition', `machine ${name} is already on`)
       lines.length = 0
       const [program, args] = network.inside(['qemu-system-x86_64', ...argv])
-      const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+      const started = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
       child = started
       const log = createWriteStream(logPath, { flags: 'a' })
       const emit = (line: SerialLine) => {
@@ -107,6 +111,7 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
         options.onLine?.(line)
         for (const listener of listeners) listener(line)
       }
+      started.stdin?.on('error', () => undefined)
       readConsole(started, emit)
       closed = once(started, 'close').then(() => {
         child = undefined
@@ -126,6 +131,7 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
       return how
     },
     running: () => child !== undefined,
+    type: (text) => void child?.stdin?.write(text),
     waitForLine: (pattern, timeoutMs) => awaitLine(name, lines, listeners, pattern, timeoutMs),
     [Symbol.asyncDispose]: powerOff,
   }

@@ -24,6 +24,8 @@ export type QemuMachine = {
   varsPath: string
   monitorPath: string
   secondSerialPath: string
+  /** further arguments of QEMU, after all others */
+  more?: readonly string[]
 }
 
 /** Arguments of qemu-system-x86_64: network first, disk second, console on standard output. */
@@ -47,6 +49,7 @@ export function qemuArguments(machine: QemuMachine): string[] {
     // The disk may be lost when the host crashes: it is thrown away after the run.
     ['-drive', `if=none,id=disk,format=raw,file=${machine.diskPath},cache=unsafe,discard=unmap`],
     ['-device', 'virtio-blk-pci,drive=disk,bootindex=2,serial=lab-disk'],
+    machine.more ?? [],
   ].flat()
 }
 
