@@ -65,14 +65,24 @@ restore_policy() {
   rm -f $policy
   if [ -e $policy.ironwake ]; then mv $policy.ironwake $policy; fi
 }
+# Of these packages, those that the distribution has.
+known_of() { apt-cache pkgnames 2>/dev/null | sort -u | comm -12 <(printf '%s\n' "$@" | sort -u) - | tr '\n' ' '; }
+
 install_packages() {
-  local missing=$1
+  local missing=$1 unknown
   say "packages: installing $missing"
   if [ -e $policy ] && [ ! -e $policy.ironwake ]; then mv $policy $policy.ironwake; fi
   trap restore_policy EXIT
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod 755 $policy
   quietly apt-update apt_update
+  if [ "$mode" = test ]; then
+    # shellcheck disable=SC2086
+    unknown=$(comm -23 <(printf '%s\n' $missing | sort -u) <(known_of $missing | tr ' ' '\n' | sort -u))
+    [ -z "$unknown" ] || say "packages: this distribution does not have" $unknown
+    # shellcheck disable=SC2086
+    missing=$(known_of $missing)
+  fi
   # shellcheck disable=SC2086
   quietly apt-install apt_get -y --no-install-recommends -o Dpkg::Use-Pty=0 install $missing
   restore_policy

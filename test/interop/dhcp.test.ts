@@ -1,266 +1,183 @@
-import { execFile, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import t from 'tap'
-import { systemClock } from '../../src/model/clock.ts'
-import { mac } from '../dhcp/packets.ts'
+import { bootArchs, digest, ipxeFolder, pathOf } from './boot-files.ts'
+import { clients, dhcpcd, npmDhcp, udhcpc } from './dhcp-clients.ts'
+import { listen } from './heard.ts'
+import type { Heard } from './heard.ts'
+import { addHost } from './hosts.ts'
+import { startServer } from './server.ts'
+import type { Server } from './server.ts'
+import { createSite, missing } from './spaces.ts'
+import type { Bridge, Site } from './spaces.ts'
 
-const run = promisify(execFile)
-const serve = fileURLToPath(new URL('dhcp-serve.ts', import.meta.url))
-const id = `iw${process.pid}`
-const spaces = { server: `${id}s`, relay: `${id}r`, client: `${id}c` }
-const folder = await mkdtemp(join(tmpdir(), 'dhcp-'))
+const serverIp = '192.168.77.1'
+/** option 93: from here on, architectures that boot by HTTP (IANA) */
+const firstHttpArch = 15
+const first = ['dhcp-discover', 'dhcp-offer', 'dhcp-request', 'dhcp-ack']
+t.jobs = 16
 
-const ip = (...words: string[]) => run('ip', words)
-const inSpace = (space: string, ...words: string[]) =>
-  run('ip', ['netns', 'exec', space, ...words], { timeout: 30_000 })
-const isMissing = async (tool: string): Promise<string | false> =>
-  run('sh', ['-c', `command -v ${tool}`]).then(
-    () => false,
-    () => `${tool} is not installed`,
+let site: Site
+let near: Bridge
+let ipxeDir: string
+let server: Server
+/** the server's two links, and what others hear there */
+let links: { subnet: string; bridge: Bridge; heard: Heard }[]
+const skip = await missing()
+if (!skip) {
+  site = await createSite(async (made) => {
+    const space = await made.space()
+    near = await made.bridge(space, 'br0', `${serverIp}/24`)
+    const far = await made.bridge(space, 'br1', '192.168.78.1/24')
+    ipxeDir = await ipxeFolder(made.folder)
+    const bootDirs = { ipxeDir, osDir: made.folder, imageDir: made.folder }
+    const bridges = [
+      { subnet: '192.168.77', bridge: near },
+      { subnet: '192.168.78', bridge: far },
+    ]
+    const [started, ...heard] = await Promise.all([
+      startServer(space, { serverIp, interfaces: ['br0', 'br1'], machines: [], bootDirs }),
+      ...bridges.map(({ subnet, bridge }) => listen(made, bridge, `${subnet}.3/24`)),
+    ])
+    server = started
+    links = bridges.map((link, index) => ({ ...link, heard: heard[index]! }))
+    t.teardown(() => server[Symbol.asyncDispose]())
+  })
+  t.teardown(() => site[Symbol.asyncDispose]())
+}
+
+const lease = { router: serverIp, hostname: 'node1', lease: '3600', server: serverIp }
+
+for (const [index, client] of clients.entries()) {
+  const options = { skip: skip || (await missing(...client.programs)), buffered: true }
+  t.test(
+    `${client.name} gets its reservation, and its answers are on its own link only`,
+    options,
+    async (t) => {
+      for (const { subnet, bridge, heard } of links) {
+        const ip = `${subnet}.${20 + index}`
+        const host = await addHost(site, bridge, ip)
+        const gateway = `${subnet}.1`
+        await server.reserve({ mac: host.mac, ip, gateway })
+        const running = await client.start(host, ...client.quick)
+        t.match(await host.waitFor('bound'), { ...lease, ip, router: gateway })
+        await running.stop()
+        t.same(server.stages(host.mac), first)
+        const messages = await heard.waitFor(host.mac, first.length)
+        const types = new Set(messages.map(({ type }) => type))
+        t.same(types, new Set([1, 2, 3, 5]), 'DISCOVER, OFFER, REQUEST and ACK are broadcast')
+        const elsewhere = links.filter((link) => link.heard !== heard)
+        t.same(
+          elsewhere.flatMap((link) => link.heard.all(host.mac)),
+          [],
+        )
+      }
+    },
   )
-
-/** server (192.168.77.1) — relay (192.168.77.5, 10.77.1.1) — far client; and a near client beside the server. */
-async function buildNetwork(): Promise<void> {
-  for (const space of Object.values(spaces)) {
-    await ip('netns', 'add', space)
-    await ip('-n', space, 'link', 'set', 'lo', 'up')
-  }
-  const pair = (a: string, spaceA: string, b: string, spaceB: string) =>
-    ip('link', 'add', a, 'netns', spaceA, 'type', 'veth', 'peer', 'name', b, 'netns', spaceB)
-  await pair('near', spaces.server, 'c0', spaces.client)
-  await pair('far', spaces.server, 'up0', spaces.relay)
-  await pair('down0', spaces.relay, 'c1', spaces.client)
-  const links: [space: string, link: string, address?: string][] = [
-    [spaces.server, 'near', '192.168.77.1/24'],
-    [spaces.server, 'far', '192.168.78.1/24'],
-    [spaces.relay, 'up0', '192.168.78.5/24'],
-    [spaces.relay, 'down0', '10.77.1.1/24'],
-    [spaces.client, 'c0'],
-  ]
-  for (const [space, link, address] of links) {
-    if (address) await ip('-n', space, 'addr', 'add', address, 'dev', link)
-    await ip('-n', space, 'link', 'set', link, 'up')
-  }
-  await ip('-n', spaces.client, 'link', 'set', 'c0', 'address', mac)
-  await ip('-n', spaces.server, 'route', 'add', '10.77.1.0/24', 'via', '192.168.78.5')
-  await inSpace(spaces.relay, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
 }
 
-async function removeNetwork(): Promise<void> {
-  for (const space of Object.values(spaces)) await ip('netns', 'del', space).catch(() => {})
-  await rm(folder, { recursive: true, force: true })
-}
+t.test('the client of the npm package dhcp gets its reservation', { skip, buffered: true }, async (t) => {
+  const host = await addHost(site, near, '192.168.77.29')
+  await server.reserve({ mac: host.mac, ip: host.ip })
+  t.match(await npmDhcp(host), { ...lease, ip: host.ip })
+  t.same(server.stages(host.mac), first)
+})
 
-type Server = { stages: Record<string, unknown>[] }
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGTERM')
-  await once(child, 'exit')
-}
-
-async function withServer(words: string[], use: (server: Server) => Promise<void>): Promise<void> {
-  const child = spawn('ip', [
-    'netns',
-    'exec',
-    spaces.server,
-    process.execPath,
-    '--import=tsx',
-    serve,
-    ...words,
+const skipUdhcpc = skip || (await missing(...udhcpc.programs))
+t.test('a machine that is not known gets nothing', { skip: skipUdhcpc, buffered: true }, async (t) => {
+  const host = await addHost(site, near, '192.168.77.99')
+  const running = await udhcpc.start(host, '-t', '2')
+  await host.waitFor('leasefail')
+  await running.stop()
+  t.match(server.seen(host.mac), [
+    { stage: 'dhcp-discover' },
+    { stage: 'dhcp-silent', why: 'unknown-machine' },
   ])
-  const stages: Server['stages'] = []
-  const faults: string[] = []
-  child.stderr.on('data', (text) => faults.push(String(text)))
-  try {
-    const lines = createInterface(child.stdout)
-    await new Promise<void>((resolve, reject) => {
-      child.once('exit', () => reject(new Error(`the server ended: ${faults.join('')}`)))
-      lines.on('line', (line) => (line === 'listening' ? resolve() : stages.push(JSON.parse(line))))
-    })
-    await use({ stages })
-  } finally {
-    await end(child)
-  }
-}
-
-const script = join(folder, 'bound')
-const bound = async () => {
-  await writeFile(script, '#!/bin/sh\ncase "$1$reason" in bound*|*BOUND|*REBOOT) env;; esac\nexit 0\n')
-  await chmod(script, 0o755)
-}
-const udhcpc = (device: string, ...more: string[]) =>
-  inSpace(
-    spaces.client,
-    'busybox',
-    'udhcpc',
-    '-i',
-    device,
-    '-n',
-    '-q',
-    '-f',
-    '-t',
-    '5',
-    '-T',
-    '1',
-    '-s',
-    script,
-    ...more,
-  )
-
-const noRoot = process.getuid?.() !== 0 && 'network namespaces need root'
-const noNetwork = noRoot || (await isMissing('ip'))
-const skip = noNetwork || (await isMissing('busybox'))
-if (!noNetwork) {
-  t.teardown(removeNetwork)
-  await buildNetwork().catch(async (error: unknown) => {
-    await removeNetwork()
-    throw error
-  })
-  await bound()
-}
-
-const ways = [
-  { name: 'tied to the interface', words: ['192.168.77.1', '192.168.77.21', 'near'] },
-  { name: 'tied to two interfaces', words: ['192.168.77.1', '192.168.77.21', 'far', 'near'] },
-  { name: 'tied to none, with no default route', words: ['192.168.77.1', '192.168.77.21'] },
-]
-for (const { name, words } of ways) {
-  t.test(`udhcpc gets its reservation from a server ${name}`, { skip }, async (t) => {
-    await withServer(words, async ({ stages }) => {
-      const { stdout } = await udhcpc('c0')
-      for (const line of [
-        'ip=192.168.77.21',
-        'router=192.168.77.1',
-        'hostname=node1',
-        'lease=3600',
-        'mask=24',
-      ]) {
-        t.match(stdout, line)
-      }
-      t.same(
-        stages.map(({ stage }) => stage),
-        ['dhcp-discover', 'dhcp-offer', 'dhcp-request', 'dhcp-ack'],
-      )
-    })
-  })
-}
-
-t.test('a client that says it is UEFI firmware is told to boot iPXE', { skip }, async (t) => {
-  await withServer(['192.168.77.1', '192.168.77.21', 'near'], async () => {
-    const { stdout } = await udhcpc('c0', '-x', '0x5d:0007', '-V', 'PXEClient:Arch:00007:UNDI:003016')
-    t.match(stdout, 'boot_file=ipxe.efi')
-    t.match(stdout, 'siaddr=192.168.77.1')
-  })
+  t.ok(links.every((link) => link.heard.all(host.mac).every(({ to }) => to === 67)))
 })
 
-t.test('a machine that is not known gets nothing', { skip }, async (t) => {
-  await ip('-n', spaces.client, 'link', 'set', 'c0', 'address', '52:54:00:00:00:99')
-  t.teardown(() => ip('-n', spaces.client, 'link', 'set', 'c0', 'address', mac))
-  await withServer(['192.168.77.1', '192.168.77.21', 'near'], async ({ stages }) => {
-    await t.rejects(udhcpc('c0', '-t', '2'))
-    t.match(stages, [{ stage: 'dhcp-discover' }, { stage: 'dhcp-silent', why: 'unknown-machine' }])
-  })
-})
-
-const skipDhclient = noNetwork || (await isMissing('dhclient'))
 t.test(
-  'dhclient is refused an old address, gets its reservation and releases it',
-  { skip: skipDhclient },
+  'firmware gets the program of its architecture, and gets it whole',
+  { skip: skipUdhcpc, buffered: true },
   async (t) => {
-    const files = { lease: join(folder, 'lease'), pid: join(folder, 'pid') }
-    const dhclient = (...words: string[]) =>
-      inSpace(
-        spaces.client,
-        'dhclient',
-        '-4',
-        '-1',
-        '-d',
-        '-lf',
-        files.lease,
-        '-pf',
-        files.pid,
-        '-sf',
-        script,
-        ...words,
+    const host = await addHost(site, near, '192.168.77.70')
+    await server.reserve({ mac: host.mac, ip: host.ip })
+    for (const [arch, program] of bootArchs) {
+      const isHttp = arch >= firstHttpArch
+      const out = join(host.folder, `arch${arch}`)
+      const vendor = `${isHttp ? 'HTTP' : 'PXE'}Client:Arch:${String(arch).padStart(5, '0')}:UNDI:003016`
+      const told = (await host.events()).length
+      const running = await udhcpc.start(
+        host,
+        '-V',
+        vendor,
+        '-x',
+        `0x5d:00${arch.toString(16).padStart(2, '0')}`,
       )
-    const oldLease = (address: string) =>
-      `lease {\n interface "c0";\n fixed-address ${address};\n option subnet-mask 255.255.255.0;\n` +
-      ' option dhcp-lease-time 86400;\n option dhcp-server-identifier 192.168.77.1;\n' +
-      ' renew 0 2037/01/01 00:00:00;\n rebind 0 2037/01/02 00:00:00;\n expire 0 2037/01/03 00:00:00;\n}\n'
-    await writeFile(files.lease, oldLease('192.168.77.99'))
-    await withServer(['192.168.77.1', '192.168.77.21', 'near'], async ({ stages }) => {
-      const running = spawn('ip', [
-        'netns',
-        'exec',
-        spaces.client,
-        'dhclient',
-        '-4',
-        '-1',
-        '-d',
-        '-lf',
-        files.lease,
-        '-pf',
-        files.pid,
-        '-sf',
-        script,
-        'c0',
-      ])
-      try {
-        for (let wait = 0; !stages.some(({ stage }) => stage === 'dhcp-ack') && wait < 150; wait += 1) {
-          await systemClock.sleep(100)
-        }
-      } finally {
-        await end(running)
+      const { siaddr, file } = await host.waitFor('bound', told)
+      if (isHttp) {
+        t.equal(file, `http://${serverIp}:7171/ipxe/binary/${program}`, `arch ${arch}`)
+        await host.space.run('busybox', 'wget', '-q', '-O', out, file)
+      } else {
+        t.equal(file, program, `arch ${arch}`)
+        await host.space.run('busybox', 'tftp', '-g', '-r', file, '-l', out, siaddr)
       }
-      t.same(
-        stages.map(({ stage }) => stage),
-        ['dhcp-request', 'dhcp-nak', 'dhcp-discover', 'dhcp-offer', 'dhcp-request', 'dhcp-ack'],
-      )
-      await ip('-n', spaces.client, 'addr', 'add', '192.168.77.21/24', 'dev', 'c0')
-      t.teardown(() => ip('-n', spaces.client, 'addr', 'flush', 'dev', 'c0'))
-      await dhclient('-r', 'c0')
-      await systemClock.sleep(200)
-      t.match(stages.at(-1), { stage: 'dhcp-silent', why: 'released' })
-    })
+      await running.stop()
+      t.equal(digest(out), digest(pathOf(ipxeDir, program)), `${file} for arch ${arch}`)
+      await server.waitFor(host.mac, isHttp ? 'boot-file' : 'tftp-read')
+    }
   },
 )
 
-const skipRelay = skip || (await isMissing('dhcrelay'))
-t.test('a client behind a relay that adds option 82 gets its reservation', { skip: skipRelay }, async (t) => {
-  await ip('-n', spaces.client, 'link', 'set', 'c0', 'down')
-  await ip('-n', spaces.client, 'link', 'set', 'c1', 'address', mac)
-  await ip('-n', spaces.client, 'link', 'set', 'c1', 'up')
-  await withServer(['192.168.78.1', '10.77.1.21', 'far'], async ({ stages }) => {
-    const words = [
-      '-4',
-      '-d',
-      '-a',
-      '-D',
-      '-pf',
-      join(folder, 'relay'),
-      '-id',
-      'down0',
-      '-iu',
-      'up0',
-      '192.168.78.1',
-    ]
-    const relay = spawn('ip', ['netns', 'exec', spaces.relay, 'dhcrelay', ...words])
-    try {
-      await once(relay.stderr, 'data')
-      await systemClock.sleep(300)
-      const { stdout } = await udhcpc('c1', '-t', '8')
-      t.match(stdout, 'ip=10.77.1.21')
-      t.match(stages[0], { stage: 'dhcp-discover', relay: '10.77.1.1' })
-    } finally {
-      await end(relay)
-    }
-  })
-})
+const skipDhcpcd = skip || (await missing(...dhcpcd.programs))
+t.test(
+  'dhcpcd with an address of its own is told the settings alone',
+  { skip: skipDhcpcd, buffered: true },
+  async (t) => {
+    const host = await addHost(site, near, '192.168.77.71')
+    await server.reserve({ mac: host.mac, ip: host.ip })
+    await host.space.ip('addr', 'add', '192.168.77.171/24', 'dev', 'eth0')
+    const running = await dhcpcd.start(host, ...dhcpcd.quick, '--inform=192.168.77.171')
+    t.match(await host.waitFor('inform'), { router: serverIp, hostname: 'node1', lease: '' })
+    await running.stop()
+    t.same(server.seen(host.mac), [
+      { mac: host.mac, stage: 'dhcp-request', ip: '192.168.77.171', client: 'os', inform: true },
+      { mac: host.mac, stage: 'dhcp-ack' },
+    ])
+  },
+)
+
+t.test(
+  'dhcpcd that only looks what it would get takes no lease',
+  { skip: skipDhcpcd, buffered: true },
+  async (t) => {
+    const host = await addHost(site, near, '192.168.77.72')
+    await server.reserve({ mac: host.mac, ip: host.ip })
+    const running = await dhcpcd.start(host, '-T')
+    t.match(await host.waitFor('test'), { ...lease, ip: host.ip })
+    await running.stop()
+    t.same(server.stages(host.mac), ['dhcp-discover', 'dhcp-offer'])
+  },
+)
+
+const ways = [
+  { name: 'tied to one interface', interfaces: ['br0'] },
+  { name: 'tied to none, with no default route', interfaces: [] },
+]
+for (const { name, interfaces } of ways) {
+  t.test(
+    `udhcpc gets its reservation from a server ${name}`,
+    { skip: skipUdhcpc, buffered: true },
+    async (t) => {
+      const space = await site.space()
+      const bridge = await site.bridge(space, 'br0', `${serverIp}/24`)
+      await site.bridge(space, 'br1', '192.168.78.1/24')
+      const host = await addHost(site, bridge, '192.168.77.21')
+      const machines = [{ mac: host.mac, ip: host.ip }]
+      await using alone = await startServer(space, { serverIp, interfaces, machines })
+      const running = await udhcpc.start(host)
+      t.match(await host.waitFor('bound'), { ...lease, ip: host.ip })
+      await running.stop()
+      t.same(alone.stages(host.mac), first)
+    },
+  )
+}

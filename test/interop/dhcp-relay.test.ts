@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { clients, dhclient, npmDhcp, udhcpc } from './dhcp-clients.ts'
+import { addHost } from './hosts.ts'
+import type { Host } from './hosts.ts'
+import { startServer } from './server.ts'
+import type { Server } from './server.ts'
+import { createSite, missing, until } from './spaces.ts'
+import type { Bridge, Site, Space } from './spaces.ts'
+
+/**
+ * The server has its address on another link than the one that the relay is on: server (192.168.77.1, 192.168.78.1) —
+ * relay (192.168.78.5, 10.77.1.1) — clients.
+ */
+const serverIp = '192.168.77.1'
+const gateway = '10.77.1.1'
+const first = ['dhcp-discover', 'dhcp-offer', 'dhcp-request', 'dhcp-ack']
+t.jobs = 16
+
+let site: Site
+let far: Bridge
+let server: Server
+const skip = await missing('dhcrelay')
+if (!skip) {
+  site = await createSite(async (made) => {
+    const space = await made.space()
+    await made.bridge(space, 'br0', `${serverIp}/24`)
+    const uplink = await made.bridge(space, 'br1', '192.168.78.1/24')
+    const relay = await made.space()
+    await made.plug(relay, 'up0', uplink, { address: '192.168.78.5/24' })
+    far = await made.bridge(relay, 'down0', `${gateway}/24`)
+    await space.ip('route', 'add', '10.77.1.0/24', 'via', '192.168.78.5')
+    await relay.ip('route', 'add', 'default', 'via', '192.168.78.1')
+    await relay.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
+    server = await startServer(space, { serverIp, interfaces: ['br0', 'br1'], machines: [] })
+    await startRelay(made, relay)
+  })
+  t.teardown(() => site[Symbol.asyncDispose]())
+}
+
+/** Adds option 82 (`-a`), and drops replies that do not bring it back as it was (`-D`). */
+async function startRelay(made: Site, space: Space): Promise<void> {
+  const pid = join(made.folder, 'relay.pid')
+  const links = ['-id', 'down0', '-iu', 'up0']
+  const child = space.start('dhcrelay', '-4', '-d', '-a', '-D', '-pf', pid, ...links, serverIp)
+  let said = ''
+  child.stderr!.on('data', (text) => (said += String(text)))
+  await until(
+    () => said.includes('Socket/fallback'),
+    () => `dhcrelay is not ready: ${said}`,
+  )
+}
+
+async function client(ip: string, leaseSeconds = 3600): Promise<Host> {
+  const host = await addHost(site, far, ip)
+  await server.reserve({ mac: host.mac, ip, gateway, leaseSeconds })
+  return host
+}
+
+const lease = { router: gateway, hostname: 'node1', server: serverIp }
+
+for (const [index, { name, programs, quick, start }] of clients.entries()) {
+  const options = { skip: skip || (await missing(...programs)), buffered: true }
+  t.test(`${name} behind a relay that adds option 82 gets its reservation`, options, async (t) => {
+    const host = await client(`10.77.1.${20 + index}`)
+    const running = await start(host, ...quick)
+    t.match(await host.waitFor('bound'), { ...lease, ip: host.ip, lease: '3600' })
+    await running.stop()
+    t.same(server.stages(host.mac), first)
+    t.match(server.seen(host.mac)[0], { stage: 'dhcp-discover', relay: gateway })
+  })
+}
+
+t.test(
+  'the client of the npm package dhcp behind a relay gets its reservation',
+  { skip, buffered: true },
+  async (t) => {
+    const host = await client('10.77.1.29')
+    // It asks for no broadcast, so the relay answers to the new address, which a client without a raw socket hears only
+    // when it has that address.
+    await host.space.ip('addr', 'add', `${host.ip}/24`, 'dev', 'eth0')
+    t.match(await npmDhcp(host), { ...lease, ip: host.ip })
+    t.match(server.seen(host.mac)[0], { stage: 'dhcp-discover', relay: gateway })
+  },
+)
+
+const skipUdhcpc = skip || (await missing(...udhcpc.programs))
+t.test(
+  'a machine behind a relay that is not known gets nothing',
+  { skip: skipUdhcpc, buffered: true },
+  async (t) => {
+    const host = await addHost(site, far, '10.77.1.99')
+    const running = await udhcpc.start(host, '-t', '2')
+    await host.waitFor('leasefail')
+    await running.stop()
+    t.match(server.seen(host.mac), [
+      { stage: 'dhcp-discover' },
+      { stage: 'dhcp-silent', why: 'unknown-machine' },
+    ])
+  },
+)
+
+const skipDhclient = skip || (await missing(...dhclient.programs))
+t.test(
+  'dhclient behind a relay renews past it, and is refused through it',
+  { skip: skipDhclient, buffered: true },
+  async (t) => {
+    const host = await client('10.77.1.30', 4)
+    const { mac, ip } = host
+    const before = await dhclient.start(host)
+    await host.waitFor('bound')
+    await server.reserve({ mac, ip, gateway })
+    await host.waitFor('renew')
+    await before.stop()
+    // dhcrelay takes packets from the wire, those that only pass it too, so the server has the renewal a second time
+    const renewal = server.seen(mac).slice(first.length)
+    t.ok(renewal.some(({ stage, relay }) => stage === 'dhcp-request' && relay === undefined))
+    t.ok(renewal.every((entry) => entry.ip === ip && ['dhcp-request', 'dhcp-ack'].includes(entry.stage)))
+
+    const other = '10.77.1.31'
+    const told = (await host.events()).length
+    const seen = server.stages(mac).length
+    await server.reserve({ mac, ip: other, gateway })
+    const after = await dhclient.start(host)
+    t.match(await host.waitFor('bound', told), { ...lease, ip: other })
+    t.match(server.seen(mac).slice(seen), [
+      { stage: 'dhcp-request', ip, relay: gateway },
+      { stage: 'dhcp-nak', ip },
+      { stage: 'dhcp-discover' },
+      { stage: 'dhcp-offer' },
+      { stage: 'dhcp-request' },
+      { stage: 'dhcp-ack', ip: other },
+    ])
+    await after.stop()
+  },
+)
