@@ -11,6 +11,7 @@ import { isLive } from '../model/workflow.ts'
 import type { Workflow } from '../model/workflow.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { Logger } from '../log.ts'
+import { noCloudFolder, noCloudTree } from './nocloud.ts'
 import { parsePhoneHome } from './phone.ts'
 import type { PhoneHome } from './phone.ts'
 import { metadataText, metadataTree, releasedAnnotation, userDataAllowed } from './render.ts'
@@ -28,8 +29,8 @@ export type MetadataHttpDeps = {
 const bodyLimit = 64 * 1024
 
 /**
- * The metadata service: EC2's 2009-04-04 tree of the machine that asks, told by its source address alone, and
- * `POST /phone-home`. The caller listens (on several ports, with one instance each) and closes.
+ * The metadata service: EC2's 2009-04-04 tree and the NoCloud files of the machine that asks, told by its source
+ * address alone, and `POST /phone-home`. The caller listens (on several ports, with one instance each) and closes.
  */
 export function metadataHttp(deps: MetadataHttpDeps): FastifyInstance {
   const app = fastify({
@@ -79,11 +80,15 @@ function read(deps: MetadataHttpDeps, request: FastifyRequest, reply: FastifyRep
   const machine = machineOf(deps, request)
   const hardware = machine && deps.hardware(machine.namespace, machine.name)
   if (!machine || !hardware) return notFound(reply)
-  const tree = metadataTree({ machine, hardware, userData: userDataOf(deps, machine, hardware) })
   const path = (request.raw.url ?? '').split('?')[0]!
-  const text = metadataText(tree, path)
+  const isNoCloud = path.split('/').find((part) => part !== '') === noCloudFolder
+  const treeOf = isNoCloud ? noCloudTree : metadataTree
+  const text = metadataText(
+    treeOf({ machine, hardware, userData: userDataOf(deps, machine, hardware) }),
+    path,
+  )
   if (text === undefined) return notFound(reply)
-  const leaf = /\/(instance-id|user-data)\/?$/.exec(path)?.[1]
+  const leaf = (isNoCloud ? /\/(meta-data|user-data)\/?$/ : /\/(instance-id|user-data)\/?$/).exec(path)?.[1]
   if (leaf && request.method === 'GET') deps.record(machine.mac, 'metadata', { path: leaf })
   return plain(reply, 200, text)
 }

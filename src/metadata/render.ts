@@ -14,16 +14,19 @@ export type TreeRequest = {
   userData: string | undefined
 }
 
-/** Everything that a machine may read, in EC2's layout: `<version>/meta-data/…` and `<version>/user-data`. */
+/** Everything that a machine may read, in EC2's layout: `<version>/meta-data/…`, `user-data` and `vendor-data`. */
 export function metadataTree({ machine, hardware, userData }: TreeRequest): Tree {
+  const vendorData = hardware.spec?.vendorData
   const version = {
     'meta-data': metaData(machine, hardware),
     ...(userData === undefined ? {} : { 'user-data': userData }),
+    ...(vendorData === undefined ? {} : { 'vendor-data': vendorData }),
   }
   return { [metadataVersion]: version, latest: version }
 }
 
-function metaData(machine: Machine, hardware: Hardware): Tree {
+/** EC2's `meta-data`. What is not known is empty. */
+export function metaData(machine: Machine, hardware: Hardware): Tree {
   const metadata = hardware.spec?.metadata
   const instance = metadata?.instance
   const system = instance?.operating_system

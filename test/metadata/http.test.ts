@@ -108,6 +108,40 @@ t.test('userData that a former owner left is withheld', async (t) => {
   t.equal(await status({ annotations, spec: { userData: 'new' } }), 200)
 })
 
+t.test(
+  'cloud-init finds NoCloud files whatever the machine may read, and its reading is recorded',
+  async (t) => {
+    const annotations = { [releasedAnnotation]: createHash('sha256').update(userData).digest('hex') }
+    for (const { parts, want } of [
+      { parts: {}, want: userData },
+      { parts: { annotations }, want: '' },
+      { parts: { spec: { userData: '' } }, want: '' },
+    ]) {
+      const { app, recorded } = await service(t, parts)
+      const asked = async (name: string) => app.inject(`/nocloud/${name}`)
+      const seed = await asked('user-data')
+      t.equal(seed.statusCode, 200)
+      t.equal(seed.body, want)
+      t.match((await asked('meta-data')).body, /^instance-id: "i-1"$/m)
+      for (const name of ['vendor-data', 'network-config']) t.equal((await asked(name)).statusCode, 200, name)
+      t.equal((await asked('meta-data/instance-id')).statusCode, 404)
+      t.strictSame(
+        recorded.slice(0, 2).map(({ facts }) => facts),
+        [{ path: 'user-data' }, { path: 'meta-data' }],
+      )
+    }
+    const { app } = await service(t)
+    t.equal((await app.inject({ url: '/nocloud/meta-data', remoteAddress: '192.0.2.9' })).statusCode, 404)
+  },
+)
+
+t.test('vendorData is there for both dialects', async (t) => {
+  const { app } = await service(t, { spec: { vendorData: '#cloud-config\n' } })
+  for (const folder of ['2009-04-04', 'latest', 'nocloud'])
+    t.equal((await app.inject(`/${folder}/vendor-data`)).body, '#cloud-config\n', folder)
+  t.equal((await app.inject('/latest/')).body, 'meta-data/\nuser-data\nvendor-data')
+})
+
 t.test('a machine phones home', async (t) => {
   const { base, recorded, said } = await service(t)
   const post = (body: string, type?: string) =>
