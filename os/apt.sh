@@ -1,10 +1,23 @@
 # Packages of a Debian release, whatever this host runs: an apt of its own (sources, state, cache), verified with
 # Debian's keyring. Sourced by build.sh and ipxe.sh; needs no root and leaves the host's apt alone.
 
+# need_programs WHAT PROGRAM:PACKAGE… : ends the script when this host lacks some, and says which packages have them
+need_programs() {
+  local what=$1 pair programs='' packages=''
+  shift
+  command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null ||
+    { echo "$what: it is made from Debian's packages, and this host has no apt-get and dpkg-deb: run this on Debian or Ubuntu" >&2; exit 1; }
+  for pair in "$@"; do
+    command -v "${pair%%:*}" > /dev/null || { programs+=" ${pair%%:*}" packages+=" ${pair#*:}"; }
+  done
+  [ -f $debian_keyring ] || { programs+=" $debian_keyring" packages+=' debian-archive-keyring'; }
+  [ -z "$programs" ] || { echo "$what: missing on this host:$programs (apt-get install$packages)" >&2; exit 1; }
+}
+debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
 # apt_prepare SUITE FOLDER : makes the apt state below FOLDER
 apt_prepare() {
-  local suite=$1 folder=$2 keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror
-  [ -f $keyring ] || { echo "missing $keyring: install the package debian-archive-keyring" >&2; return 1; }
+  local suite=$1 folder=$2 keyring=$debian_keyring mirror
   mirror=$(apt_mirror)
   mkdir -p "$folder"/etc/none "$folder"/lists/partial "$folder"/archives/partial "$folder"/state
   folder=$(cd "$folder" && pwd)
@@ -57,16 +70,27 @@ apt_update() { apt-get -qq update; }
 # apt_version PACKAGE : the version that would be installed
 apt_version() { apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }
 
-# apt_fetch FOLDER PACKAGE=VERSION… : downloads what FOLDER lacks
+# apt_fetch FOLDER PACKAGE=VERSION… : downloads what FOLDER lacks; a download that breaks off leaves nothing there
 apt_fetch() {
-  local folder=$1 spec file missing=()
+  local folder=$1 spec missing=()
   shift
-  mkdir -p "$folder"
+  mkdir -p "$folder/partial"
   for spec in "$@"; do
-    file=${spec%%=*}_$(printf %s "${spec#*=}" | sed 's/:/%3a/g')
-    compgen -G "$folder/${file}_*.deb" > /dev/null || missing+=("$spec")
+    deb_of "$folder" "$spec" > /dev/null || missing+=("$spec")
   done
   [ ${#missing[@]} -eq 0 ] && return
   echo "downloading ${#missing[@]} packages"
-  (cd "$folder" && apt-get -qq download "${missing[@]}")
+  rm -f "$folder"/partial/*
+  (cd "$folder/partial" && apt-get -qq download "${missing[@]}") || return
+  mv "$folder"/partial/*.deb "$folder/"
 }
+
+# deb_of FOLDER PACKAGE=VERSION : its file in FOLDER; fails when there is none
+deb_of() {
+  local version=${2#*=}
+  compgen -G "$1/${2%%=*}_${version//:/%3a}_*.deb" | head -n 1 | grep .
+}
+
+# cache_lock CACHE, cache_unlock : one build at a time changes the cache
+cache_lock() { exec 8> "$1/.lock" && flock 8; }
+cache_unlock() { exec 8>&-; }

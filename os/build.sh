@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # build.sh OUT_DIR CACHE_DIR : makes vmlinuz-x86_64 and initramfs-x86_64, the system that ironwake's machines run in RAM.
 # Needs the packages of packages.txt, node and node_modules; no root. A second run with the same inputs does nothing and
-# needs no network. IRONWAKE_REFRESH=1 looks for newer packages. See docs/netboot-os.md.
+# needs no network; the same inputs give the same bytes on any host. IRONWAKE_REFRESH=1 looks for newer packages,
+# IRONWAKE_NODE names the Node to take. See docs/netboot-os.md.
 set -euo pipefail
+# Nothing of the caller's surroundings may show in what is made.
+export LC_ALL=C TZ=UTC0
+umask 022
+unset CDPATH NODE_OPTIONS NODE_PATH
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$here")
 out=${1:?an output folder} cache=${2:?a cache folder}
 mkdir -p "$out" "$cache"
 out=$(cd "$out" && pwd) cache=$(cd "$cache" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
-export LC_ALL=C
-umask 022
 . "$here/apt.sh"
 
 suite=bookworm
@@ -19,20 +22,25 @@ list() { sed 's/#.*//' "$here/$1" | awk 'NF { print $1 }'; }
 say() { echo "netboot OS: $*"; }
 fail() { echo "netboot OS: $*" >&2; exit 1; }
 
-for tool in apt-get dpkg-deb cpio zstd depmod strip node; do
-  command -v $tool > /dev/null || fail "$tool is missing on this host (packages: $(list packages.txt | tr '\n' ' '))"
-done
-[ -x "$project/node_modules/.bin/esbuild" ] || fail "node_modules is missing: run npm ci first"
-[ "$(node -p process.arch)" = x64 ] || fail "the netboot OS takes this host's node and is made for x86_64 only"
+need_programs 'netboot OS' cpio:cpio zstd:zstd depmod:kmod strip:binutils flock:util-linux
+node=${IRONWAKE_NODE:-node}
+command -v "$node" > /dev/null || fail "$node is missing on this host"
+esbuild=$("$node" -p 'require.resolve("esbuild/bin/esbuild", { paths: [process.argv[1]] })' "$project" 2> /dev/null) ||
+  fail "node_modules is missing: run npm ci first"
+agent_source=$project/src/agent/main.ts
+[ -f "$agent_source" ] || agent_source=$project/dist/agent/main.js
+[ "$("$node" -p process.arch)" = x64 ] || fail "the netboot OS takes this host's node and is made for x86_64 only"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/ironwake-os.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# bundle OUT : the agent as one file. In place of the paths of node_modules, which name the modules in it and differ from
+# one installation to the next, go the names of the packages.
 bundle() {
-  # From the project's folder, because the paths of the sources are part of what esbuild writes.
-  (cd "$project" && node_modules/.bin/esbuild src/agent/main.ts --bundle --platform=node --target=node20 \
-    --format=esm --minify-whitespace --minify-syntax --log-level=warning --outfile="$1" \
-    --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);")
+  (cd / && "$esbuild" "$agent_source" --bundle --platform=node --target=node20 \
+    --format=esm --minify-whitespace --minify-syntax --log-level=warning \
+    --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);") |
+    sed -E 's#"[^"]*node_modules/([^"]*)"\(#"\1"(#g' > "$1"
 }
 
 # PACKAGE=VERSION of everything that goes in, kept from the first build on.
@@ -51,51 +59,80 @@ resolve() {
   done > "$lock.next"
   mv "$lock.next" "$lock"
 }
-[ -n "${IRONWAKE_REFRESH:-}" ] && rm -f "$lock"
-[ -s "$lock" ] || resolve
+if [ -n "${IRONWAKE_REFRESH:-}" ] || [ ! -s "$lock" ]; then
+  cache_lock "$cache"
+  resolve
+  cache_unlock
+fi
+mapfile -t packages < "$lock"
 
 agent=$work/main.js
 bundle "$agent"
-node_binary=$(readlink -f "$(node -p process.execPath)")
-stamp=$({
-  cat "$lock" "$here"/{build.sh,apt.sh,init,hotplug,udhcpc.script,modules.txt,programs.txt}
-  cat "$agent" "$project/proto/ironwake/v1/agent.proto"
-  node -p 'process.version + " " + require(process.argv[1]).version' "$project/package.json"
-  stat -c '%s %Y' "$node_binary"
-  echo "$level"
-} | sha256sum | cut -d' ' -f1)
+node_binary=$(readlink -f "$("$node" -p process.execPath)")
+hash() { sha256sum | cut -d' ' -f1; }
+node_version=$("$node" -v)
+node_hash=$(hash < "$node_binary")
+package_field() { "$node" -p 'require(process.argv[1])[process.argv[2]]' "$project/package.json" "$1"; }
+version=$(package_field version)
+# Everything that the two files are made from, NAME=VALUE a line.
+inputs() {
+  local tool
+  echo "VERSION=$version"
+  echo "SOURCES_SHA256=$(cat "$here"/{build.sh,apt.sh,init,hotplug,udhcpc.script,modules.txt,programs.txt} "$project/proto/ironwake/v1/agent.proto" | hash)"
+  echo "AGENT_SHA256=$(hash < "$agent")"
+  echo "NODE=$node_version"
+  echo "NODE_SHA256=$node_hash"
+  echo "ZSTD_LEVEL=$level"
+  for tool in cpio depmod strip zstd; do echo "TOOL_${tool^^}=$("$tool" --version | sed -n '1s/^[* ]*//; 1s/[* ]*$//p')"; done
+  printf '%s\n' "${packages[@]}"
+}
+host_libraries() { ldd "$node_binary" | grep -oE '/[^ ]+' | sort -u; }
+stamp_of() { { inputs && host_libraries | xargs -r -d '\n' sha256sum; } | hash; }
+stamp=$(stamp_of)
 if [ "$(cat "$out/.netboot-os-stamp" 2> /dev/null)" = "$stamp" ] && [ -s "$out/vmlinuz-x86_64" ] && [ -s "$out/initramfs-x86_64" ]; then
-  say "up to date"
+  say "up to date in $out"
   exit
 fi
 
-mapfile -t packages < "$lock"
-deb_of() { compgen -G "$cache/debs/${1%%=*}_$(printf %s "${1#*=}" | sed 's/:/%3a/g')_*.deb" | head -n 1; }
-for package in "${packages[@]}"; do
-  [ -n "$(deb_of "$package")" ] && continue
+# Versions that the mirror no longer has are looked up anew.
+fetch() {
   apt_prepare $suite "$cache/apt-$suite"
-  apt_fetch "$cache/debs" "${packages[@]}" || { resolve && mapfile -t packages < "$lock" && apt_fetch "$cache/debs" "${packages[@]}"; }
+  apt_fetch "$cache/debs" "${packages[@]}" && return
+  resolve
+  mapfile -t packages < "$lock"
+  apt_fetch "$cache/debs" "${packages[@]}" || fail "packages could not be downloaded from $(apt_mirror)"
+  stamp=$(stamp_of)
+}
+for package in "${packages[@]}"; do
+  deb_of "$cache/debs" "$package" > /dev/null && continue
+  cache_lock "$cache"
+  fetch
+  cache_unlock
   break
 done
 
 say "unpacking ${#packages[@]} packages"
 debian=$work/debian root=$work/root
 mkdir -p "$debian" "$root"/{dev,proc,sys,run,tmp,mnt,root,etc/ironwake,usr/{bin,sbin,lib64,lib/x86_64-linux-gnu}}
-for package in "${packages[@]}"; do dpkg-deb -x "$(deb_of "$package")" "$debian"; done
+for package in "${packages[@]}"; do dpkg-deb -x "$(deb_of "$cache/debs" "$package")" "$debian"; done
 for folder in bin sbin lib lib64; do ln -s usr/$folder "$root/$folder"; done
 
 kernel=$(basename "$(echo "$debian"/lib/modules/*)")
-libraries=$debian/lib/x86_64-linux-gnu:$debian/usr/lib/x86_64-linux-gnu
+libraries=lib/x86_64-linux-gnu:usr/lib/x86_64-linux-gnu # below $debian, whose own name may hold a colon
 loader=$(readlink -f "$debian/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 cp "$loader" "$root/usr/lib64/ld-linux-x86-64.so.2"
 
 # add_libraries PROGRAM : the shared libraries it needs, all of Debian's
 add_libraries() {
   local needed
-  needed=$("$loader" --library-path "$libraries" --list "$1") || fail "$1: $needed"
+  needed=$(cd "$debian" && "$loader" --library-path "$libraries" --list "$1") || fail "$1: $needed"
   case $needed in *"not found"*) fail "$1 needs a library that debian.txt lacks: $needed" ;; esac
-  echo "$needed" | grep -o '=> /[^ ]*' | cut -c4- | while read -r file; do
-    case $file in "$debian"/*) cp -Lu "$file" "$root/usr/lib/x86_64-linux-gnu/" ;; *) fail "$1 takes $file from the host" ;; esac
+  echo "$needed" | sed -n 's/.* => \(.*\) (0x[0-9a-f]*)$/\1/p' | while read -r file; do
+    case $file in
+      lib/* | usr/lib/*) cp -Lu "$debian/$file" "$root/usr/lib/x86_64-linux-gnu/" ;;
+      "$loader") ;; # in lib64 already
+      *) fail "$1 takes $file from the host" ;;
+    esac
   done
 }
 
@@ -118,15 +155,15 @@ for name in $(list programs.txt); do
 done
 ln -s mke2fs "$root/usr/bin/mkfs.ext4"
 
-say "adding node $(node -v) and the agent"
+say "adding node $node_version and the agent"
 strip --strip-all -o "$root/usr/bin/node" "$node_binary"
-if "$loader" --library-path "$libraries" "$node_binary" -e 0 2> /dev/null; then
+if (cd "$debian" && "$loader" --library-path "$libraries" "$node_binary" -e 0) 2> /dev/null; then
   add_libraries "$node_binary"
 else
   # This host's node needs newer or other libraries than Debian's: it gets the host's, in a folder of its own.
   own=$root/usr/lib/node-libraries
   mkdir -p "$own"
-  ldd "$node_binary" | grep -oE '/[^ ]+' | sort -u | while read -r file; do cp -L "$file" "$own/"; done
+  host_libraries | while read -r file; do cp -L "$file" "$own/"; done
   mv "$root/usr/bin/node" "$own/node"
   printf '#!/bin/sh\nd=/usr/lib/node-libraries\nexec $d/ld-linux-x86-64.so.2 --library-path $d $d/node "$@"\n' > "$root/usr/bin/node"
   chmod 755 "$root/usr/bin/node"
@@ -135,8 +172,7 @@ home=$root/usr/lib/ironwake
 mkdir -p "$home/dist/agent" "$home/proto/ironwake/v1"
 cp "$agent" "$home/dist/agent/main.js"
 cp "$project/proto/ironwake/v1/agent.proto" "$home/proto/ironwake/v1/"
-node -p 'const { name, version } = require(process.argv[1]); JSON.stringify({ name, version, type: "module" })' \
-  "$project/package.json" > "$home/package.json"
+printf '{"name":"%s","version":"%s","type":"module"}\n' "$(package_field name)" "$version" > "$home/package.json"
 
 say "adding modules of kernel $kernel"
 mkdir "$work/kernel" "$work/kernel/usr"
@@ -175,19 +211,30 @@ ln -s ../proc/mounts "$root/etc/mtab"
 : > "$root/whole" # sorts last
 # The kernel package's date: the clock of a machine without battery starts here.
 epoch=$(stat -c %Y "$debian/boot/vmlinuz-$kernel")
-version=$(node -p 'require(process.argv[1]).version' "$project/package.json")
-printf 'VERSION=%s\nKERNEL=%s\nNODE=%s\nBUILD_EPOCH=%s\n' "$version" "$kernel" "$(node -v)" "$epoch" > "$root/etc/ironwake/os"
+printf 'VERSION=%s\nKERNEL=%s\nNODE=%s\nBUILD_EPOCH=%s\n' "$version" "$kernel" "$node_version" "$epoch" > "$root/etc/ironwake/os"
 
 say "packing (zstd -$level)"
+# Modes come from the checkout, the host and, by set-group-id and default ACLs, from TMPDIR; times from all over.
+find "$root" -type d -exec chmod 00755 {} +
+find "$root" -type f -perm /100 -exec chmod 00755 {} +
+find "$root" -type f ! -perm /100 -exec chmod 00644 {} +
 find "$root" -exec touch -h -d "@$epoch" {} +
 (cd "$root" && find . -print0 | sort -z | cpio --null --quiet -o -H newc --owner 0:0 --reproducible) > "$work/initramfs"
-zstd -q -T0 "-$level" "$work/initramfs" -o "$work/initramfs.zst"
+# zstd's workers all write the same, however many there are.
+zstd -q -T0 "-$level" "$work/initramfs" -o "$work/initramfs-x86_64"
+cp "$debian/boot/vmlinuz-$kernel" "$work/vmlinuz-x86_64"
+{
+  inputs
+  [ ! -d "$root/usr/lib/node-libraries" ] || echo "NODE_LIBRARIES_SHA256=$(host_libraries | xargs -d '\n' cat | hash)"
+  echo "KERNEL=$kernel"
+  echo "BUILD_EPOCH=$epoch"
+  (cd "$work" && sha256sum vmlinuz-x86_64 initramfs-x86_64)
+} > "$work/netboot-os.txt"
 rm -f "$out/.netboot-os-stamp"
-install -m 0644 "$debian/boot/vmlinuz-$kernel" "$out/vmlinuz-x86_64.next"
-install -m 0644 "$work/initramfs.zst" "$out/initramfs-x86_64.next"
-mv "$out/vmlinuz-x86_64.next" "$out/vmlinuz-x86_64"
-mv "$out/initramfs-x86_64.next" "$out/initramfs-x86_64"
-{ cat "$root/etc/ironwake/os"; cat "$lock"; } > "$out/netboot-os.txt"
+for file in vmlinuz-x86_64 initramfs-x86_64 netboot-os.txt; do
+  install -m 0644 "$work/$file" "$out/.$file.$$"
+  mv "$out/.$file.$$" "$out/$file"
+done
 echo "$stamp" > "$out/.netboot-os-stamp"
 size() { du -m --apparent-size "$1" | cut -f1; }
-say "done: vmlinuz $(size "$out/vmlinuz-x86_64") MB, initramfs $(size "$out/initramfs-x86_64") MB ($(size "$work/initramfs") MB in RAM), kernel $kernel"
+say "done: kernel $kernel $(size "$out/vmlinuz-x86_64") MB, initramfs $(size "$out/initramfs-x86_64") MB ($(size "$work/initramfs") MB in RAM), in $out"

@@ -231,7 +231,7 @@ async function warnOfMissing({ ipxeDir, osDir }: BootDirs, log: Logger): Promise
   const ipxe = ['undionly.kpxe', 'ipxe.efi'].map((name) => join(ipxeDir, name))
   const os = ['vmlinuz-x86_64', 'initramfs-x86_64'].map((name) => join(osDir, name))
   for (const path of [...ipxe, ...os]) {
-    const madeBy = ipxe.includes(path) ? 'os/ipxe.sh' : 'os/build.sh'
+    const madeBy = ipxe.includes(path) ? 'ironwake os ipxe' : 'ironwake os build'
     await access(path).catch(() => log.warn({ path, madeBy }, 'boot file is missing'))
   }
 }

@@ -1,11 +1,16 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { stringify } from 'yaml'
+import { CommandFailed } from './cli/command.ts'
 import { loadConfig, settings } from './config.ts'
 import type { Config } from './config.ts'
 import { createLog } from './log.ts'
 import { AppError, messageOf } from './model/error.ts'
+import { makeBootPart } from './netboot-os.ts'
+import type { BootPart } from './netboot-os.ts'
 
 /** What the server's own commands need from the process. */
 export type Surroundings = {
@@ -14,27 +19,65 @@ export type Surroundings = {
   signal: AbortSignal
 }
 
+export type ServerCommands = { serve: Command; print: Command; build: Command; ipxe: Command }
+
 type Options = Record<string, string>
 
-/** Gives `serve` and `config print`, which exist already, their options and what they do. */
-export function completeServerCommands(serve: Command, print: Command, around: Surroundings): void {
-  withSettings(serve).action(async (options: Options) => {
+/** Gives the commands of the server, which exist already, their options and what they do. */
+export function completeServerCommands(commands: ServerCommands, around: Surroundings): void {
+  withSettings(commands.serve).action(async (options: Options) => {
     const config = await readConfig(options, around.env)
     const log = createLog(config.log.level, around.stdout.isTTY)
     const server = await import('./serve.ts')
     await server.serve(Object.freeze(config), log, around.signal)
   })
-  withSettings(print)
+  withSettings(commands.print)
     .addOption(new Option('-o, --output <format>', 'output format').choices(['yaml', 'json']).default('yaml'))
     .action(async ({ output, ...options }: Options) => {
       const config = await readConfig(options, around.env)
       around.stdout.write(output === 'json' ? `${JSON.stringify(config, null, 2)}\n` : stringify(config))
     })
+  completeBuild(commands.build, ['dataDir', 'osDir', 'ipxeDir'], ['os', 'ipxe'], around)
+  completeBuild(commands.ipxe, ['dataDir', 'ipxeDir'], ['ipxe'], around)
 }
 
-function withSettings(command: Command): Command {
+type BuildOptions = Options & { refresh?: boolean }
+
+/** `os build` and `os ipxe`: the files go where `serve` with the same settings looks for them. */
+function completeBuild(
+  command: Command,
+  keys: readonly string[],
+  parts: readonly BootPart[],
+  around: Surroundings,
+): void {
+  command
+    .option(
+      '--output <dir>',
+      `folder for all that is made (default: ${parts.join(' and ')} in the data directory, where serve looks)`,
+    )
+    .option('--cache <dir>', 'folder for Debian packages (default: $IRONWAKE_CACHE, else ~/.cache/ironwake)')
+    .option('--refresh', 'look for newer Debian packages; without it the versions of the first build stay')
+  withSettings(command, keys).action(async ({ output, cache, refresh, ...options }: BuildOptions) => {
+    const { dataDir, osDir, ipxeDir } = await readConfig(options, around.env)
+    if (output === undefined) await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    const defaults = { os: osDir || join(dataDir, 'os'), ipxe: ipxeDir || join(dataDir, 'ipxe') }
+    for (const part of parts) {
+      const folders = {
+        output: resolve(output ?? defaults[part]),
+        cache: resolve(cache ?? around.env['IRONWAKE_CACHE'] ?? join(homedir(), '.cache/ironwake')),
+      }
+      await makeBootPart(part, { ...folders, refresh: refresh === true }, around).catch((error: unknown) => {
+        throw around.signal.aborted ? new CommandFailed('interrupted', 130) : error
+      })
+    }
+  })
+}
+
+/** Adds an option for each setting, or for those of `keys`. */
+function withSettings(command: Command, keys?: readonly string[]): Command {
   command.option('--config <file>', 'settings as YAML (or $IRONWAKE_CONFIG)')
-  for (const { flag, env, description, schema } of settings) {
+  for (const { key, flag, env, description, schema } of settings) {
+    if (keys && !keys.includes(key)) continue
     const value = (schema as { default?: unknown }).default
     const shown =
       value === '' || (Array.isArray(value) && value.length === 0) ? '' : `, default ${String(value)}`

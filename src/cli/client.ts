@@ -1,6 +1,5 @@
 import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
-import { createInterface } from 'node:readline'
 import { AppError } from '../model/error.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
 import { failureOf } from './failure.ts'
@@ -52,6 +51,8 @@ export type Client = {
 
 /** How long the server may be silent before it answers, ms. */
 const answerMs = 60_000
+/** After this long of silence in a stream the connection is probed, ms. */
+const keepAliveMs = 15_000
 
 /**
  * A client for the server that a kubeconfig names. Nothing is sent yet.
@@ -78,27 +79,28 @@ export function connect(kubeconfigPath: string): Client {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const sent = { accept: 'application/json', ...credentials, ...length, ...headers }
     return new Promise((resolve, reject) => {
-      const request = httpsRequest(
-        url,
-        { method, agent, headers: sent, ...(signal ? { signal } : {}) },
-        resolve,
-      )
+      let isAnswered = false
+      const request = httpsRequest(url, { method, agent, headers: sent, ...(signal ? { signal } : {}) })
+      request.on('response', (response) => {
+        isAnswered = true
+        resolve(response)
+      })
       request.setTimeout(answerMs, () => request.destroy(new Error('no answer for 60 seconds')))
       request.on('error', (error: NodeJS.ErrnoException) => {
+        // What breaks later is the reader's to see.
+        if (isAnswered) return
         // The server may close an idle connection in the moment in which it is used again.
         const isStale = request.reusedSocket && error.code === 'ECONNRESET' && method === 'GET'
-        if (isStale)
-          resolve(
-            open(method, path, {
-              ...(body === undefined ? {} : { body }),
-              headers,
-              ...(signal ? { signal } : {}),
-            }),
-          )
+        const again = { headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) }
+        if (isStale) resolve(open(method, path, again))
         else reject(unreachable(connection.server, error))
       })
       request.end(body)
     })
+  }
+
+  const refuse = (error: Error): never => {
+    throw unreachable(connection.server, error)
   }
 
   async function request(
@@ -114,7 +116,7 @@ export function connect(kubeconfigPath: string): Client {
       ...(text === undefined ? {} : { body: text }),
       headers: { ...type, ...headers },
     })
-    const json = parsed(await textOf(response))
+    const json = parsed(await textOf(response).catch(refuse))
     return { status: response.statusCode ?? 0, json, headers: response.headers }
   }
 
@@ -131,7 +133,10 @@ export function connect(kubeconfigPath: string): Client {
 
   async function resource(word: string): Promise<Resource> {
     resources ??= discover(ok)
-    const known = await resources
+    const known = await resources.catch((error: unknown) => {
+      resources = undefined
+      throw error
+    })
     const wanted = word.toLowerCase()
     const found = known.find(({ name, singularName, kind, shortNames = [], group }) =>
       [name, singularName, kind.toLowerCase(), ...shortNames, `${name}.${group}`].includes(wanted),
@@ -156,12 +161,12 @@ export function connect(kubeconfigPath: string): Client {
     try {
       const response = await open('GET', path, { signal })
       response.socket.setTimeout(0)
+      response.socket.setKeepAlive(true, keepAliveMs)
       if (response.statusCode !== 200) {
-        const json = parsed(await textOf(response))
+        const json = parsed(await textOf(response).catch(refuse))
         throw failureOf({ status: response.statusCode ?? 0, json })
       }
-      for await (const line of createInterface({ input: response, crlfDelay: Infinity }))
-        if (line !== '') await onEvent(JSON.parse(line))
+      for await (const line of linesOf(response, refuse)) await onEvent(JSON.parse(line))
     } catch (error) {
       if (!signal.aborted) throw error
     }
@@ -205,6 +210,22 @@ async function discover(ok: Ok): Promise<Resource[]> {
   return lists.flat().filter(({ name }) => !name.includes('/'))
 }
 
+/** Whole lines that are not empty; a stream that breaks off is refused. */
+async function* linesOf(response: IncomingMessage, refuse: (error: Error) => never): AsyncGenerator<string> {
+  let rest = ''
+  const decoder = new TextDecoder()
+  try {
+    for await (const chunk of response) {
+      const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines.filter((line) => line.trim() !== '')
+    }
+  } catch (error) {
+    refuse(error as Error)
+  }
+  if (rest.trim() !== '') yield rest
+}
+
 async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk as Buffer)
@@ -224,7 +245,7 @@ function unreachable(server: string, error: Error): Error {
   if (error.name === 'AbortError') return error
   if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)) {
     const text = `the certificate of ${server} is not the one the kubeconfig expects: ${error.message}`
-    return new AppError('Unavailable', text, { cause: error })
+    return new AppError('Unauthorized', text, { cause: error })
   }
   const text = `server not reachable at ${server} (${code || error.message}): is "ironwake serve" running?`
   return new AppError('Unavailable', text, { cause: error })

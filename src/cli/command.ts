@@ -1,17 +1,17 @@
 import { join } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import type { Clock } from '../model/clock.ts'
 import type { Client } from './client.ts'
 import type { Sink } from './output.ts'
 
 /** What the commands need from the process. */
-export type CliDeps = {
+export type CliDeps = Clock & {
   stdout: Sink
   stderr: Sink
   /** text of standard input, read when a command asks for `-` */
   readStdin(): Promise<string>
   env: Readonly<Record<string, string | undefined>>
-  now(): number
   version: string
   /** aborts on Ctrl-C; ends what follows or watches */
   signal: AbortSignal
@@ -19,12 +19,15 @@ export type CliDeps = {
   extend?: (program: Command) => void
 }
 
+/** 1 failed, 2 wrongly called, 130 interrupted. */
+export type ExitCode = 1 | 2 | 130
+
 /** A command's own way to fail: the message is printed, the process exits with `exitCode`. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed'
-  readonly exitCode: 1 | 2
+  readonly exitCode: ExitCode
 
-  constructor(message: string, exitCode: 1 | 2 = 1) {
+  constructor(message: string, exitCode: ExitCode = 1) {
     super(message)
     this.exitCode = exitCode
   }
@@ -61,6 +64,9 @@ export async function withClient<T>(
   deps.signal.addEventListener('abort', client.close)
   try {
     return await work(client)
+  } catch (error) {
+    if (deps.signal.aborted) throw new CommandFailed('interrupted', 130)
+    throw error
   } finally {
     deps.signal.removeEventListener('abort', client.close)
     client.close()

@@ -21,7 +21,9 @@ export function hardwareCommands(program: Command, deps: CliDeps): void {
   withExamples(hardware, 'hardware import hardware.csv', 'hardware list')
   const load = hardware
     .command('import <file>')
-    .description('create and update hardware from a CSV in the format of EKS Anywhere ("-": standard input)')
+    .description(
+      'create and update hardware from a CSV in the format of EKS Anywhere ("-": standard input); with a fault in it nothing is stored',
+    )
     .option('-n, --namespace <name>', 'namespace of the objects (default: eksa-system)')
     .option('--dry-run', 'check the file and say what would change, store nothing')
     .action((file: string, options: ImportOptions) => importFile(file, options, deps))
@@ -34,7 +36,7 @@ export function hardwareCommands(program: Command, deps: CliDeps): void {
   const list = hardware
     .command('list')
     .alias('ls')
-    .description('machines of all namespaces')
+    .description('machines of the inventory, of all namespaces')
     .option('-n, --namespace <name>', 'only this namespace')
     .option('-l, --selector <labels>', 'only machines with these labels')
     .action((options: ListOptions) => listHardware(options, deps))

@@ -28,10 +28,12 @@ type DeleteOptions = ConnectOptions & { filename?: string; namespace?: string; o
 export function objectCommands(program: Command, deps: CliDeps): void {
   const get = program
     .command('get <kind> [name]')
-    .description('show objects of a kind: hardware (hw), templates (tpl), workflows (wf), …')
+    .description(
+      'show objects of any kind that the server has: hardware (hw), templates (tpl), workflows (wf), …',
+    )
     .option('-n, --namespace <name>', 'namespace (default: that of the kubeconfig)')
     .option('-A, --all-namespaces', 'objects of all namespaces')
-    .option('-l, --selector <labels>', 'only objects with these labels')
+    .option('-l, --selector <labels>', 'only objects with these labels, as kubectl takes them')
     .action((kind: string, name: string | undefined, options: GetOptions) =>
       getObjects(kind, name, options, deps),
     )
@@ -43,9 +45,14 @@ export function objectCommands(program: Command, deps: CliDeps): void {
   )
   const apply = program
     .command('apply')
-    .description('create objects, or change those that exist (JSON merge patch)')
-    .requiredOption('-f, --filename <file>', 'YAML or JSON, one or several documents ("-": standard input)')
-    .option('-n, --namespace <name>', 'namespace of objects that name none')
+    .description(
+      'create objects, or change those that exist; fields that the file does not mention stay as they are',
+    )
+    .requiredOption(
+      '-f, --filename <file>',
+      'objects as YAML or JSON, one or several documents ("-": standard input)',
+    )
+    .option('-n, --namespace <name>', 'namespace of objects that name none (default: that of the kubeconfig)')
     .option('--dry-run', 'let the server check the objects and store nothing')
     .action((options: ApplyOptions) => applyFile(options, deps))
   withExamples(
@@ -65,6 +72,7 @@ export function objectCommands(program: Command, deps: CliDeps): void {
   withExamples(
     withOutput(withConnection(remove), 'name', 'json'),
     'delete workflow install-1 -n eksa-system',
+    'delete hardware machine-1 machine-2 -n eksa-system',
     'delete -f workflow.yaml',
   )
 }

@@ -1,5 +1,5 @@
-/** Where a command writes; tests pass their own. */
-export type Sink = { write(text: string): unknown }
+/** Where a command writes; tests pass their own. A terminal says how large it is. */
+export type Sink = { write(text: string): unknown; isTTY?: boolean; columns?: number; rows?: number }
 
 /**
  * Columns two spaces apart, each as wide as its widest cell; the last one is not padded. Control characters in cells
@@ -29,4 +29,15 @@ export async function dataText(format: DataFormat, value: unknown): Promise<stri
   if (format === 'json') return `${JSON.stringify(value, null, 2)}\n`
   const { stringify } = await import('yaml')
   return stringify(value, { lineWidth: 0 })
+}
+
+/** Local time of day, `14:03:59`. */
+export function timeText(at: number): string {
+  return localText(at).slice(11, 19)
+}
+
+/** Local date and time, `2026-05-04 14:03:59.120`. */
+export function localText(at: number): string {
+  const local = new Date(at - new Date(at).getTimezoneOffset() * 60_000)
+  return local.toISOString().slice(0, -1).replace('T', ' ')
 }

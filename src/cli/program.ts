@@ -23,11 +23,14 @@ export function buildProgram(deps: CliDeps): Command {
     .exitOverride()
   withExamples(
     program,
-    'serve',
+    'os build',
+    'serve --interface eth1',
     'hardware import hardware.csv',
-    'apply -f template.yaml',
+    'apply -f workflow.yaml',
+    'workflow watch',
     'timeline machine-1 --follow',
   )
+  program.addHelpText('after', notes)
   deps.extend?.(program)
   hardwareCommands(program, deps)
   objectCommands(program, deps)
@@ -37,6 +40,13 @@ export function buildProgram(deps: CliDeps): Command {
   inheritSettings(program)
   return program
 }
+
+const notes = `
+Every command but serve, os and config talks to a running server. It finds it by
+--kubeconfig, by $KUBECONFIG, or by admin.kubeconfig in the data directory
+(--data-dir, $IRONWAKE_DATA_DIR, else ./data).
+
+Exit codes: 0 done, 1 failed, 2 wrongly called, 130 interrupted.`
 
 /** Commands made with `command()` take over settings; those added later by `extend` get them here. */
 function inheritSettings(command: Command): void {
@@ -60,7 +70,7 @@ function versionCommand(program: Command, deps: CliDeps): void {
 /**
  * Runs one command line.
  * @param argv arguments without the program's own name
- * @returns exit code: 0 done, 1 failed, 2 wrongly called
+ * @returns exit code: 0 done, 1 failed, 2 wrongly called, 130 interrupted
  */
 export async function runProgram(argv: readonly string[], deps: CliDeps): Promise<number> {
   try {
@@ -69,7 +79,8 @@ export async function runProgram(argv: readonly string[], deps: CliDeps): Promis
   } catch (error) {
     // Commander has printed its own message by now.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    deps.stderr.write(`error: ${messageOf(error)}\n`)
-    return error instanceof CommandFailed ? error.exitCode : 1
+    const exitCode = error instanceof CommandFailed ? error.exitCode : 1
+    deps.stderr.write(`${exitCode === 130 ? '' : 'error: '}${messageOf(error)}\n`)
+    return exitCode
   }
 }

@@ -4,7 +4,7 @@ import type { Client } from './client.ts'
 import { failureOf } from './failure.ts'
 import { withClient, withConnection, withExamples, withOutput } from './command.ts'
 import type { CliDeps, ConnectOptions } from './command.ts'
-import { dataText, plainText } from './output.ts'
+import { dataText, localText, plainText } from './output.ts'
 
 type Options = ConnectOptions & { follow?: boolean; output: 'text' | 'json' }
 
@@ -50,7 +50,5 @@ async function follow(client: Client, path: string, options: Options, deps: CliD
 /** `2026-05-04 14:03:59.120  asked for an address (DISCOVER, UEFI x86-64)`, local time. */
 async function lineOf(entry: TimelineEntry): Promise<string> {
   const { describe } = await import('../timeline/describe.ts')
-  const { at } = entry
-  const local = new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString()
-  return `${local.slice(0, -1).replace('T', ' ')}  ${plainText(describe(entry))}\n`
+  return `${localText(entry.at)}  ${plainText(describe(entry))}\n`
 }
