@@ -14,9 +14,12 @@ const strict = { additionalProperties: false } as const
 /** Every setting: its default and what it means. Key, environment name and flag follow from its place. */
 export const ConfigSchema = Type.Object(
   {
-    dataDir: text('./data', 'SQLite file, CA and keys, cached images, admin.kubeconfig'),
+    dataDir: text('./data', 'data directory: SQLite file, CA and keys, admin.kubeconfig, boot files, images'),
     address: text('', 'IPv4 that machines reach, bound and advertised; default: that of the default route'),
-    interface: Type.Array(Type.String(), { default: [], description: 'network interface(s) for DHCP' }),
+    interface: Type.Array(Type.String(), {
+      default: [],
+      description: 'network interface(s) for DHCP, comma-separated',
+    }),
     dhcp: Type.Object(
       {
         mode: Type.Union([Type.Literal('reservation'), Type.Literal('off')], {
@@ -28,33 +31,35 @@ export const ConfigSchema = Type.Object(
       strict,
     ),
     tftp: Type.Object({ port: port(69, 'UDP port of the TFTP server') }, strict),
-    http: Type.Object({ port: port(7171, 'boot files, iPXE scripts, images') }, strict),
+    http: Type.Object({ port: port(7171, 'TCP port of boot files, iPXE scripts, images') }, strict),
     metadata: Type.Object(
       {
         ports: Type.Array(Type.Integer({ minimum: 0, maximum: 65535 }), {
           default: [7172, 50061],
-          description: 'metadata service (EC2 dialect, phone-home)',
+          description: 'TCP ports of the metadata service (EC2 dialect, phone-home), comma-separated',
         }),
       },
       strict,
     ),
     grpc: Type.Object(
       {
-        port: port(42113, 'agents; TLS and plain are told apart by the first byte'),
+        port: port(42113, 'TCP port for agents; TLS and plain are told apart by the first byte'),
         plain: Type.Boolean({ default: true, description: 'false refuses connections without TLS' }),
       },
       strict,
     ),
-    api: Type.Object({ port: port(7443, 'HTTPS: Kubernetes-style API, health') }, strict),
+    api: Type.Object({ port: port(7443, 'TCP port of the Kubernetes-style API and health, HTTPS') }, strict),
     store: Type.Union([Type.Literal('sqlite')], { default: 'sqlite', description: 'where objects are kept' }),
-    osDir: text('', 'netboot kernel and initramfs; default: dataDir/os'),
-    imageDir: text('', 'disk images to serve; default: dataDir/images'),
-    ipxeDir: text('', 'iPXE binaries; default: dataDir/ipxe'),
+    osDir: text('', 'netboot kernel and initramfs; default: os in the data directory'),
+    imageDir: text('', 'disk images to serve; default: images in the data directory'),
+    ipxeDir: text('', 'iPXE binaries; default: ipxe in the data directory'),
     boot: Type.Object(
       {
         kernelArgs: Type.Array(Type.String(), {
           default: [],
-          description: 'more kernel arguments for the netboot OS, for every machine',
+          // console=ttyS1,115200n8 is one argument
+          separator: ' ',
+          description: 'more kernel arguments for the netboot OS of every machine, comma-separated',
         }),
       },
       strict,
@@ -63,7 +68,10 @@ export const ConfigSchema = Type.Object(
       {
         level: Type.Union(
           (['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const).map((level) => Type.Literal(level)),
-          { default: 'info', description: 'least level that is logged' },
+          {
+            default: 'info',
+            description: 'least level that is logged: fatal, error, warn, info, debug, trace',
+          },
         ),
       },
       strict,
@@ -127,9 +135,11 @@ const otherEnv = new Set([
   'IRONWAKE_CONFIG',
   'IRONWAKE_CACHE',
   'IRONWAKE_DEBUG',
+  'IRONWAKE_NODE',
   'IRONWAKE_REFRESH',
   'IRONWAKE_DEBIAN_MIRROR',
   'IRONWAKE_DEBIAN_SECURITY_MIRROR',
+  'IRONWAKE_ZSTD_LEVEL',
 ])
 
 function mergeFile(
@@ -175,7 +185,7 @@ function fromText(schema: TSchema, typed: string): unknown {
   if (type === 'integer') return /^-?\d+$/.test(typed) ? Number(typed) : typed
   if (type === 'boolean') return typed === 'true' ? true : typed === 'false' ? false : typed
   if (type === 'array') {
-    const parts = typed.split(',').map((part) => part.trim())
+    const parts = typed.split((schema as { separator?: string }).separator ?? ',').map((part) => part.trim())
     return parts.filter((part) => part !== '').map((part) => fromText(items!, part))
   }
   return typed

@@ -28,6 +28,8 @@ t.test(
   async (t) => {
     t.same(loadConfig({ ...none, env: { IRONWAKE_METADATA_PORTS: '80, 81' } }).metadata.ports, [80, 81])
     t.same(loadConfig({ ...none, file: { name: 'f', text: 'interface: eth1' } }).interface, ['eth1'])
+    const words = loadConfig({ ...none, env: { IRONWAKE_BOOT_KERNEL_ARGS: 'console=ttyS1,115200n8 quiet' } })
+    t.same(words.boot.kernelArgs, ['console=ttyS1,115200n8', 'quiet'], 'kernel arguments are split at blanks')
   },
 )
 
