@@ -1,10 +1,19 @@
 import { execFile } from 'node:child_process'
 
+/** A program ended with another code than 0. `said` is its last output line. */
+export class CommandFault extends Error {
+  readonly said: string
+  constructor(command: string, said: string, cause: unknown) {
+    super(`${command}: ${said}`, { cause })
+    this.said = said
+  }
+}
+
 /** Programs of the netboot OS. */
 export type Commands = {
   /**
    * Runs a program to its end, without a shell.
-   * @throws Error with the program's last output line when it ends with another code than 0
+   * @throws CommandFault when it ends with another code than 0
    */
   run(program: string, args: readonly string[], signal?: AbortSignal): Promise<string>
 }
@@ -16,7 +25,7 @@ export const systemCommands: Commands = {
       execFile(program, [...args], options, (error, stdout, stderr) => {
         if (!error) return resolve(stdout)
         const said = (stderr.trim() || stdout.trim()).split('\n').at(-1) || error.message
-        reject(new Error(`${[program, ...args].join(' ')}: ${said}`, { cause: error }))
+        reject(new CommandFault([program, ...args].join(' '), said, error))
       })
     }),
 }

@@ -8,6 +8,7 @@ import type { Machine } from './actions/action.ts'
 import { findAction } from './actions/registry.ts'
 import { explainMissingIdentity, parseBootFile } from './boot.ts'
 import type { BootIdentity } from './boot.ts'
+import { createConsole } from './console.ts'
 import { systemCommands } from './commands.ts'
 import { provenTime } from './datefloor.ts'
 import { memoryBytes, readFacts, uptimeMs } from './facts.ts'
@@ -25,7 +26,9 @@ const home = new URL('../../', import.meta.url)
 const protoFile = fileURLToPath(new URL('proto/ironwake/v1/agent.proto', home))
 
 const clock = systemClock
-const say = (line: string) => process.stdout.write(`ironwake agent: ${line}\n`)
+const terminal = createConsole(process.stdout.fd)
+process.once('exit', terminal.flush)
+const say = (line: string) => terminal.say(`ironwake agent: ${line}`)
 const readText = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim() : '')
 
 /** A short text on the RAM disk that outlives the agent's process. */

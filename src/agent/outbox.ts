@@ -112,7 +112,8 @@ export class Outbox {
     const end = this.#lines.findIndex((entry) => entry.actionId !== actionId)
     const count = Math.min(linesPerBatch, end < 0 ? this.#lines.length : end)
     const lines = this.#lines.splice(0, count).map((entry) => entry.line)
-    if (this.#leftOut) lines.unshift(`(${this.#leftOut} lines left out: the server was not reachable)`)
+    if (this.#leftOut)
+      lines.unshift(`(${this.#leftOut} lines left out: too many at once, or the server was not reachable)`)
     this.#leftOut = 0
     this.#send({ logs: { actionId, lines } })
   }

@@ -19,7 +19,12 @@ export function fileDevice(path: string, bytes: number): Device {
   }
 }
 
-type Parts = { device?: Device; folder?: string; run?: Machine['commands']['run'] }
+type Parts = {
+  device?: Device
+  folder?: string
+  run?: Machine['commands']['run']
+  mounts?: Machine['mounts']
+}
 
 /** A machine with one disk and one file system. */
 export function testMachine(parts: Parts): Machine & { installed: string[] } {
@@ -32,7 +37,10 @@ export function testMachine(parts: Parts): Machine & { installed: string[] } {
         return parts.device
       },
     },
-    mounts: { during: (_device, _fsType, _readOnly, use) => use(parts.folder ?? '/nonexistent') },
+    mounts: parts.mounts ?? {
+      during: (_device, _fsType, _readOnly, use) => use(parts.folder ?? '/nonexistent'),
+      sandbox: async () => Promise.reject(new Error('this machine has no sandbox')),
+    },
     commands: { run: parts.run ?? (async () => '') },
     clock: systemClock,
     uefi: false,

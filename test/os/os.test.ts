@@ -61,5 +61,6 @@ for (const name of ['modules.txt', 'debian.txt', 'programs.txt', 'packages.txt']
 
 t.test('programs that the agent calls are in the netboot OS', async (t) => {
   const there = listed('programs.txt')
-  for (const name of ['zstd', 'xz', 'sfdisk', 'efibootmgr']) t.ok(there.includes(name), name)
+  for (const name of ['zstd', 'xz', 'sfdisk', 'efibootmgr', 'unshare', 'blkid', 'kexec'])
+    t.ok(there.includes(name), name)
 })

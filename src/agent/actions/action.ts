@@ -2,12 +2,12 @@ import type { Clock } from '../../model/clock.ts'
 import type { Commands } from '../commands.ts'
 import type { Disks } from '../image/device.ts'
 import type { Leave } from '../leave.ts'
-import type { Mounts } from '../mounts.ts'
+import type { DiskMounts } from '../mounts.ts'
 
 /** What an action may use of the machine. */
 export type Machine = {
   disks: Disks
-  mounts: Mounts
+  mounts: DiskMounts
   commands: Commands
   clock: Clock
   /** whether the machine was started by UEFI */
@@ -33,7 +33,7 @@ export type ActionRun = {
  * `message` is one line on what was done. `leave`: the action has prepared everything for the end of this boot, which
  * comes once the server has acknowledged the success.
  */
-export type ActionResult = { message: string; leave?: Leave; afterwards?: () => Promise<void> }
+export type ActionResult = { message: string; leave?: Leave }
 
 /** An action of the agent. Fails by throwing; the text of the error is what the operator reads. */
 export type Action = (run: ActionRun, machine: Machine) => Promise<ActionResult>

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readable } from '../image/device.ts'
 import type { Device } from '../image/device.ts'
-import { detectFormat, foreignImage, headBytes, unpackedSize } from '../image/format.ts'
+import { detectFormat, foreignImage, headBytes } from '../image/format.ts'
+import { leastUnpackedBytes } from '../image/size.ts'
 import { openSource } from '../image/source.ts'
 import { unpack } from '../image/unpack.ts'
 import { tooLarge, writeImage } from '../image/writer.ts'
 import type { ActionResult, ActionRun, Machine } from './action.ts'
+import { isTrue } from './environment.ts'
 
 type Request = { url: string; disk: string; sha256: string | undefined; patienceMs: number }
 type Bytes = AsyncIterable<Uint8Array>
@@ -37,6 +39,7 @@ async function transfer(request: Request, device: Device, run: ActionRun, machin
     log,
     trusted,
     patienceMs: request.patienceMs,
+    checked: request.sha256 !== undefined,
     silenceMs,
   })
   const total = source.servedBytes ?? 0
@@ -50,8 +53,8 @@ async function transfer(request: Request, device: Device, run: ActionRun, machin
   const { head, all } = await peek(counted)
   if (head.length === 0) throw new Error(`${request.url} is empty`)
   const format = detectFormat(head)
-  const needs = unpackedSize(format, head, source.servedBytes)
   refuseForeign(request.url, head)
+  const needs = await leastUnpackedBytes(format, head, source.servedBytes, source.range)
   if (needs !== undefined && needs > device.bytes) throw tooLarge(device, needs)
   log(`${request.url}: ${format}, ${total ? readable(total) : 'unknown length'}`)
   log(`destination ${device.path}: ${readable(device.bytes)}, ${device.description}`)
@@ -78,8 +81,6 @@ function parseRequest(environment: Readonly<Record<string, string>>): Request {
   }
   return { url, disk, sha256: parseChecksum(environment), patienceMs: minutes * 60_000 }
 }
-
-const isTrue = (text: string | undefined) => /^(1|t|true)$/i.test(text ?? '')
 
 function parseChecksum({ SHA256, CHECKSUM }: Readonly<Record<string, string>>): string | undefined {
   const given = (SHA256 || CHECKSUM || '').trim().toLowerCase()

@@ -1,9 +1,11 @@
 import type { Action } from './action.ts'
+import { cexec } from './cexec.ts'
 import { image2disk } from './image2disk.ts'
+import { kexec } from './kexec.ts'
 import { reboot } from './reboot.ts'
 import { writefile } from './writefile.ts'
 
-const actions: Readonly<Record<string, Action>> = { image2disk, writefile, reboot }
+const actions: Readonly<Record<string, Action>> = { image2disk, writefile, cexec, kexec, reboot }
 
 /**
  * The name an image is known by: the last part of its path, without registry, tag and digest

@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, chown, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, open, rename, rm, rmdir, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { messageOf } from '../../model/error.ts'
 import { resolveInside } from '../inside.ts'
 import type { ActionResult, ActionRun, Machine } from './action.ts'
 
@@ -28,8 +29,15 @@ export async function writefile(run: ActionRun, machine: Machine): Promise<Actio
   const request = parseRequest(run.environment)
   const device = await machine.disks.inspect(request.device, run.signal)
   run.log(`${request.path} on ${device.path}: ${device.description}`)
-  const path = await machine.mounts.during(device.path, request.fsType, false, (root) =>
-    place(root, request, run),
+  const path = await machine.mounts.during(
+    device.path,
+    request.fsType,
+    false,
+    (root) =>
+      place(root, request, run).catch(async (error: unknown) => {
+        throw await explained(root, { ...request, device: device.path }, error)
+      }),
+    run.signal,
   )
   return { message: `${path} written on ${device.path}, ${Buffer.byteLength(request.contents)} bytes` }
 }
@@ -84,12 +92,45 @@ async function place(root: string, request: Request, run: ActionRun): Promise<st
   })
   if (found && !found.isFile()) throw new Error(`${path} is there and is not a file`)
   const owner = ownership(request, run)
-  for (const folder of missing) {
-    await mkdir(join(root, folder))
-    await owner(join(root, folder), request.folderMode)
+  const made: string[] = []
+  try {
+    for (const folder of missing) {
+      await mkdir(join(root, folder))
+      made.unshift(join(root, folder))
+      await owner(join(root, folder), request.folderMode)
+    }
+    await replace(target, request.contents, (temporary) => owner(temporary, request.mode))
+  } catch (error) {
+    for (const folder of made) await rmdir(folder).catch(() => undefined)
+    throw error
   }
-  await replace(target, request.contents, (temporary) => owner(temporary, request.mode))
   return path
+}
+
+const meanings: Readonly<Record<string, string>> = {
+  EIO: 'input/output error: the disk or the file system is damaged',
+  EROFS: 'the file system takes no writes: it is damaged, or was mounted read-only',
+  // EUCLEAN, which Node has no name for
+  'Unknown system error -117': 'the file system is damaged',
+}
+
+/** What went wrong, in the words of the file system at hand instead of the mount point's. */
+async function explained(root: string, request: Request, error: unknown): Promise<Error> {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') {
+    const said = messageOf(error).replaceAll(root, '')
+    const means = Object.hasOwn(meanings, code) ? `: ${meanings[code]}` : ''
+    return new Error(`${request.path} was not written on ${request.device}: ${said}${means}`, {
+      cause: error,
+    })
+  }
+  const { bavail, bsize, ffree, files } = await statfs(root)
+  const left = files && !ffree ? 'no file more' : `${bavail * bsize} bytes`
+  const needs = Buffer.byteLength(request.contents)
+  return new Error(
+    `${request.path} was not written: it has ${needs} bytes, and ${request.device} has room for ${left}`,
+    { cause: error },
+  )
 }
 
 /** vfat knows neither owners nor modes: there they are logged, not required. */
@@ -105,14 +146,21 @@ function ownership({ uid, gid, fsType }: Request, run: ActionRun) {
   }
 }
 
-/** The file is there whole or as before, also when the power fails. */
+/**
+ * The file is there whole or as before, also when the power fails. What an agent that was killed has left under the
+ * temporary name, the next one replaces.
+ */
 async function replace(
   target: string,
   contents: string,
   prepare: (path: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(target), `.${randomUUID()}`)
+  const name = createHash('sha256')
+    .update(target.slice(target.lastIndexOf('/') + 1))
+    .digest('hex')
+  const temporary = join(dirname(target), `.ironwake-${name.slice(0, 16)}`)
   try {
+    await rm(temporary, { force: true })
     const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
       await file.writeFile(contents)

@@ -3,8 +3,10 @@ import { open, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Clock } from '../../model/clock.ts'
+import { CommandFault } from '../commands.ts'
 import type { Commands } from '../commands.ts'
 import { readDisks } from '../facts.ts'
+import { diskNamed } from './name.ts'
 import type { DiskFacts } from '../wire.ts'
 
 /** An inspected target: what it is, and the ways to write it. */
@@ -18,7 +20,7 @@ export type Device = {
   openDirect(): Promise<{ file: FileHandle; direct: boolean }>
   /** Opens for writing through the page cache, also while it is open for direct writing. */
   openBuffered(): Promise<FileHandle>
-  /** Has the kernel read the new partition table; returns the partitions' paths. */
+  /** Has the kernel read the new partition table; returns the partitions' paths (a kind of device may have none). */
   settle(): Promise<string[]>
 }
 
@@ -35,6 +37,7 @@ type Deps = { commands: Commands; clock: Clock }
 
 const appearMs = 10_000
 const partitionsMs = 10_000
+const busyMs = 5000
 
 /** O_EXCL without O_CREAT on a block device: EBUSY when the kernel itself uses it (open(2)). */
 const exclusive = constants.O_RDWR | constants.O_EXCL
@@ -56,7 +59,7 @@ async function inspect(deps: Deps, wanted: string, signal: AbortSignal): Promise
   if ((await read(`${folder}/ro`)) === '1') throw new Error(`${path} is read-only`)
   const disk = (await read(`${folder}/partition`)) ? basename(dirname(folder)) : name
   const facts = (await readDisks('')).find((found) => found.device === `/dev/${disk}`)
-  await refuseInUse(path)
+  await refuseInUse(deps, path, folder, signal)
   return {
     path,
     bytes,
@@ -68,35 +71,48 @@ async function inspect(deps: Deps, wanted: string, signal: AbortSignal): Promise
 }
 
 /** A disk behind a slow controller may come some seconds after the agent. */
-async function appeared(deps: Deps, path: string, signal: AbortSignal): Promise<string> {
+async function appeared(deps: Deps, wanted: string, signal: AbortSignal): Promise<string> {
   const giveUpAt = deps.clock.now() + appearMs
   for (;;) {
+    const disks = await readDisks('')
+    const path = diskNamed(wanted, disks) ?? wanted
     const found = await realpath(path).catch(() => undefined)
     if (found?.startsWith('/dev/')) return found
     if (deps.clock.now() >= giveUpAt) {
-      const there = (await readDisks('')).map(
-        (disk) => `${disk.device} (${describe(disk)}, ${readable(disk.bytes)})`,
-      )
-      throw new Error(`${path} does not exist; this machine has ${there.join(', ') || 'no disks'}`)
+      const there = disks.map((disk) => `${disk.device} (${describe(disk)}, ${readable(disk.bytes)})`)
+      const why = wanted.startsWith('/dev/disk/')
+        ? 'names no disk (of the names below /dev/disk this system knows those by-id that hold a serial number or WWN)'
+        : 'does not exist'
+      throw new Error(`${wanted} ${why}; this machine has ${there.join(', ') || 'no disks'}`)
     }
     await deps.clock.sleep(500, signal)
     signal.throwIfAborted()
   }
 }
 
-async function refuseInUse(path: string): Promise<void> {
-  try {
-    await (await open(path, exclusive)).close()
-  } catch (error) {
-    if (codeOf(error) !== 'EBUSY') throw error
-    const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' '))
-    const used = mounts
-      .filter(([source]) => source?.startsWith(path))
-      .map(([source, folder]) => `${source} on ${folder}`)
-    throw new Error(`${path} is in use${used.length ? `: ${used.join(', ')} is mounted` : ''}`, {
-      cause: error,
-    })
+/** What has just been unmounted or probed may be busy for a moment; a mount of this process's own is not waited for. */
+async function refuseInUse(deps: Deps, path: string, folder: string, signal: AbortSignal): Promise<void> {
+  const giveUpAt = deps.clock.now() + busyMs
+  for (;;) {
+    try {
+      return await (await open(path, exclusive)).close()
+    } catch (error) {
+      if (codeOf(error) !== 'EBUSY') throw error
+      const users = [...(await mountsOf(path)), ...(await readdir(`${folder}/holders`).catch(() => []))]
+      if (users.length || deps.clock.now() >= giveUpAt)
+        throw new Error(`${path} is in use${users.length ? `: ${users.join(', ')}` : ''}`, { cause: error })
+    }
+    await deps.clock.sleep(100, signal)
+    signal.throwIfAborted()
   }
+}
+
+/** Mounts of a disk or its partitions. */
+async function mountsOf(path: string): Promise<string[]> {
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' '))
+  return mounts
+    .filter(([source = '']) => source.startsWith(path) && /^(p?\d+)?$/.test(source.slice(path.length)))
+    .map(([source, folder]) => `${source} is mounted on ${folder}`)
 }
 
 async function openDirect(path: string): Promise<{ file: FileHandle; direct: boolean }> {
@@ -117,6 +133,7 @@ async function settle(deps: Deps, path: string, folder: string): Promise<string[
       (error: unknown) => error,
     )
     if (fault === undefined) break
+    if (fault instanceof CommandFault && fault.said.includes('Invalid argument')) return []
     if (deps.clock.now() >= giveUpAt) throw fault
     await deps.clock.sleep(300)
   }

@@ -23,7 +23,13 @@ const foreign: readonly { name: string; magic: string }[] = [
 
 /** @param head the first bytes of the file, `headBytes` of them if there are so many */
 export function detectFormat(head: Uint8Array): Format {
+  if (isSkippableFrame(head)) return 'zstd'
   return packed.find(({ magic }) => magic.every((byte, at) => head[at] === byte))?.format ?? 'raw'
+}
+
+/** A Zstandard file may begin with a frame for other programs (RFC 8878 §3.1.2); pzstd writes such files. */
+function isSkippableFrame([first = 0, ...rest]: Uint8Array): boolean {
+  return (first & 0xf0) === 0x50 && rest[0] === 0x2a && rest[1] === 0x4d && rest[2] === 0x18
 }
 
 /** The kind of a file that would not boot if its bytes were written to a disk as they are. */
@@ -34,7 +40,7 @@ export function foreignImage(head: Uint8Array): string | undefined {
 
 /**
  * Least number of bytes the file unpacks to, where its head tells: the length as served of a raw file, the content size
- * of the first frame of a Zstandard file (RFC 8878 §3.1.1.1). Gzip, xz and bzip2 do not tell at their start.
+ * of the first frame of a Zstandard file (RFC 8878 §3.1.1.1). Gzip, xz and bzip2 do not tell there: see `size.ts`.
  */
 export function unpackedSize(
   format: Format,
@@ -49,7 +55,7 @@ const dictionaryIdBytes = [0, 1, 2, 4]
 
 function zstdContentSize(head: Uint8Array): number | undefined {
   const descriptor = head[4]
-  if (descriptor === undefined) return undefined
+  if (descriptor === undefined || isSkippableFrame(head)) return undefined
   const singleSegment = (descriptor & 0x20) !== 0
   const flag = descriptor >> 6
   const width = flag === 0 ? (singleSegment ? 1 : 0) : 1 << flag

@@ -6,7 +6,12 @@ import type { Clock } from '../../model/clock.ts'
 import { messageOf } from '../../model/error.ts'
 
 /** A file being downloaded: `chunks` can be read once. */
-export type Source = { servedBytes: number | undefined; chunks: AsyncIterable<Buffer> }
+export type Source = {
+  servedBytes: number | undefined
+  chunks: AsyncIterable<Buffer>
+  /** A part of the same version of the file; `undefined` when the server does not serve it at once. */
+  range(from: number, length: number): Promise<Buffer | undefined>
+}
 
 type Deps = {
   clock: Clock
@@ -15,6 +20,8 @@ type Deps = {
   trusted: readonly string[]
   /** how long to go on trying while not one byte comes */
   patienceMs: number
+  /** whether a checksum of the whole file is known, which shows a mixture of two versions of it */
+  checked: boolean
   /** how long an open connection may stay silent */
   silenceMs: number
 }
@@ -36,7 +43,35 @@ export async function openSource(url: string, deps: Deps): Promise<Source> {
   const first = await patiently(url, deps, () => get(url, {}, deps))
   if (first.statusCode !== 200) throw await refusal(url, first)
   const version = versionOf(first)
-  return { servedBytes: version.total, chunks: resuming(url, first, version, deps) }
+  return {
+    servedBytes: version.total,
+    chunks: resuming(url, first, version, deps),
+    range: (from, length) => part(url, from, length, version, deps).catch(() => undefined),
+  }
+}
+
+const partWithinMs = 10_000
+
+async function part(
+  url: string,
+  from: number,
+  length: number,
+  version: Version,
+  deps: Deps,
+): Promise<Buffer | undefined> {
+  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(partWithinMs)])
+  const headers = rangeHeaders(version, `bytes=${from}-${from + length - 1}`)
+  const response = await get(url, headers, { ...deps, signal })
+  try {
+    if (response.statusCode !== 206 || hasChanged(version, response) || startOf(response) !== from)
+      return undefined
+    const bytes = Buffer.alloc(length)
+    let filled = 0
+    for await (const chunk of response as AsyncIterable<Buffer>) filled += chunk.copy(bytes, filled)
+    return filled === length ? bytes : undefined
+  } finally {
+    response.destroy()
+  }
 }
 
 async function* resuming(
@@ -73,6 +108,12 @@ async function* resuming(
     if (fruitless && now - lastByteAt >= deps.patienceMs) {
       throw new Error(`${url}: the connection breaks again and again ${where}: ${why}`)
     }
+    if (!deps.checked && version.etag === undefined && version.modified === undefined) {
+      throw new Error(
+        `${url}: the connection broke ${where}: ${why}; the server gives the file neither ETag nor Last-Modified, ` +
+          'so that the rest could be of another version: set SHA256 to go on all the same',
+      )
+    }
     deps.log(`connection broke ${where}: ${why}; going on`)
     if (fruitless) await deps.clock.sleep(Math.min(8000, 250 * 2 ** fruitless), deps.signal)
     response = await patiently(url, deps, () => getRest(url, position, version, deps))
@@ -86,10 +127,7 @@ async function getRest(
   version: Version,
   deps: Deps,
 ): Promise<IncomingMessage> {
-  const strongTag = version.etag?.startsWith('"') ? version.etag : undefined
-  const condition = strongTag ?? version.modified
-  const headers = { range: `bytes=${position}-`, ...(condition !== undefined && { 'if-range': condition }) }
-  const response = await get(url, headers, deps)
+  const response = await get(url, rangeHeaders(version, `bytes=${position}-`), deps)
   if (response.statusCode === 200) {
     response.destroy()
     const now = versionOf(response)
@@ -99,15 +137,36 @@ async function getRest(
     throw new Refused(`${url}: the file changed on the server during the transfer`)
   }
   if (response.statusCode !== 206) throw await refusal(url, response)
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '')
-  const total = Number(range?.[2])
-  if (Number(range?.[1]) !== position || (version.total !== undefined && total !== version.total)) {
+  if (hasChanged(version, response)) {
+    response.destroy()
+    throw new Refused(`${url}: the file changed on the server during the transfer`)
+  }
+  if (startOf(response) !== position) {
     response.destroy()
     throw new Refused(
       `${url}: asked for bytes from ${position}, got "${response.headers['content-range'] ?? ''}"`,
     )
   }
   return response
+}
+
+function rangeHeaders(version: Version, range: string): Record<string, string> {
+  const strongTag = version.etag?.startsWith('"') ? version.etag : undefined
+  const condition = strongTag ?? version.modified
+  return { range, ...(condition !== undefined && { 'if-range': condition }) }
+}
+
+/** Whether a part is of another version of the file, as far as the server says (a part may lack what identifies it). */
+function hasChanged(version: Version, response: IncomingMessage): boolean {
+  const now = versionOf(response)
+  const differs = (name: keyof Version) =>
+    version[name] !== undefined && now[name] !== undefined && version[name] !== now[name]
+  return differs('etag') || differs('modified') || differs('total')
+}
+
+function startOf(response: IncomingMessage): number | undefined {
+  const found = /^bytes (\d+)-\d+\/(?:\d+|\*)$/.exec(response.headers['content-range'] ?? '')
+  return found ? Number(found[1]) : undefined
 }
 
 /** Tries until it works, is refused, or `patienceMs` have passed. */
@@ -187,7 +246,7 @@ function versionOf(response: IncomingMessage): Version {
     'content-length': length,
     'content-range': range,
   } = response.headers
-  const total = range?.split('/')[1] ?? length
+  const total = range === undefined ? length : range.split('/')[1]
   return { etag, modified, total: total !== undefined && /^\d+$/.test(total) ? Number(total) : undefined }
 }
 

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { messageOf } from '../../model/error.ts'
 import type { Device } from './device.ts'
 
 const block = 1 << 20
@@ -13,7 +14,7 @@ type Part = { buffer: Buffer; busy: Promise<void> }
  * the others are on the disk and `approve` has returned: a machine never boots from half an image or a wrong one.
  * @param approve called once everything but the first block is durable; throws when the image must not become valid
  * @returns bytes written
- * @throws Error when the stream is longer than the device
+ * @throws Error when the stream is longer than the device, or the device takes no more bytes, naming the place
  */
 export async function writeImage(
   device: Device,
@@ -22,13 +23,14 @@ export async function writeImage(
 ): Promise<number> {
   const { file, direct } = await device.openDirect()
   try {
+    const sync = () => onDisk(device, 'what was written', file.sync())
     const parts: Part[] = []
     for (let count = 0; count < blocksInFlight; count++) {
-      parts.push({ buffer: await newBlock(file, direct), busy: Promise.resolve() })
+      parts.push({ buffer: await newBlock(device, file, direct), busy: Promise.resolve() })
     }
-    const first = await newBlock(file, direct)
+    const first = await newBlock(device, file, direct)
     first.fill(0)
-    await writeAll(file, first, 0, Math.min(block, wholePages(device.bytes)))
+    await writeAll(device, file, first, 0, Math.min(block, wholePages(device.bytes)))
     let total = 0
     let filled = 0
     let turn = 0
@@ -55,10 +57,10 @@ export async function writeImage(
     }
     if (filled) await flush()
     await Promise.all(parts.map((part) => part.busy))
-    await file.sync()
+    await sync()
     approve()
     if (total) await writePart(device, file, first, 0, Math.min(total, block))
-    await file.sync()
+    await sync()
     return total
   } finally {
     await file.close()
@@ -88,22 +90,48 @@ async function writePart(
   length: number,
 ): Promise<void> {
   const whole = wholePages(length)
-  await writeAll(file, buffer, at, whole)
+  await writeAll(device, file, buffer, at, whole)
   if (whole === length) return
   const buffered = await device.openBuffered()
   try {
-    await writeAll(buffered, buffer.subarray(whole), at + whole, length - whole)
-    await buffered.sync()
+    await writeAll(device, buffered, buffer.subarray(whole), at + whole, length - whole)
+    await onDisk(device, 'what was written', buffered.sync())
   } finally {
     await buffered.close()
   }
 }
 
-async function writeAll(file: FileHandle, buffer: Buffer, at: number, length: number): Promise<void> {
+async function writeAll(
+  device: Device,
+  file: FileHandle,
+  buffer: Buffer,
+  at: number,
+  length: number,
+): Promise<void> {
   for (let done = 0; done < length;) {
-    const { bytesWritten } = await file.write(buffer, done, length - done, at + done)
-    if (!bytesWritten) throw new Error(`the device took no bytes at ${at + done}`)
+    const write = file.write(buffer, done, length - done, at + done)
+    const { bytesWritten } = await onDisk(device, `byte ${at + done}`, write)
+    if (!bytesWritten) throw new Error(`${device.path} took no bytes at ${at + done}`)
     done += bytesWritten
+  }
+}
+
+const meanings: Readonly<Record<string, string>> = {
+  EIO: 'input/output error: the disk, its cable or its controller is damaged',
+  ENOSPC: 'no space left: what stores this disk is full',
+  EROFS: 'the disk has become read-only',
+  ENODEV: 'the disk is gone',
+  ENXIO: 'the disk is gone',
+}
+
+async function onDisk<T>(device: Device, what: string, write: Promise<T>): Promise<T> {
+  try {
+    return await write
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    throw new Error(`${device.path} did not take ${what}: ${meanings[code] ?? messageOf(error)} (${code})`, {
+      cause: error,
+    })
   }
 }
 
@@ -111,13 +139,16 @@ async function writeAll(file: FileHandle, buffer: Buffer, at: number, length: nu
  * Memory for one block. Direct I/O needs it on a page border, and Node tells no addresses: large buffers mostly begin 16
  * bytes after one, so the offset is found by reading the device's first page to each candidate.
  */
-async function newBlock(file: FileHandle, direct: boolean): Promise<Buffer> {
+async function newBlock(device: Device, file: FileHandle, direct: boolean): Promise<Buffer> {
   const memory = Buffer.allocUnsafeSlow(block + page)
   if (!direct) return memory.subarray(0, block)
   for (let offset = page - 16; offset >= 0; offset -= 16) {
     const works = await file.read(memory, offset, page, 0).then(
       () => true,
-      () => false,
+      (error: unknown) => {
+        if (error instanceof Error && 'code' in error && error.code === 'EINVAL') return false
+        throw new Error(`${device.path} cannot be read: ${messageOf(error)}`, { cause: error })
+      },
     )
     if (works) return memory.subarray(offset, offset + block)
   }

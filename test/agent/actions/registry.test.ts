@@ -21,7 +21,7 @@ t.test('an action is found whatever its registry', async (t) => {
 t.test('an unknown image is named, with the actions there are', async (t) => {
   t.throws(
     () => findAction('alpine:3'),
-    /"alpine:3" is not supported by this agent: it runs image2disk, writefile, reboot/,
+    /"alpine:3" is not supported by this agent: it runs image2disk, writefile, cexec, kexec, reboot/,
   )
   t.throws(() => findAction('x/constructor'), /not supported/)
 })

@@ -1,9 +1,12 @@
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { writefile } from '../../../src/agent/actions/writefile.ts'
+import { ext4Device, noLoopDevices, ownFolder } from '../loop.ts'
 import { fileDevice, testMachine, testRun } from '../machine.ts'
+import { realMachine } from '../real.ts'
 
 const mine = { UID: String(process.getuid?.() ?? 0), GID: String(process.getgid?.() ?? 0) }
 const base = { DEST_DISK: '/dev/sda2', FS_TYPE: 'ext4', CONTENTS: 'hello\n', ...mine }
@@ -85,3 +88,47 @@ for (const { name, environment, says } of faults) {
     await t.rejects(writefile(testRun({ ...base, ...environment }).run, machine), says)
   })
 }
+
+const skip = noLoopDevices()
+
+t.test('a full file system: path, size and room are named, and nothing is left', { skip }, async (t) => {
+  const device = ext4Device(t, 2 << 20)
+  const machine = realMachine(ownFolder(t))
+  const environment = {
+    ...base,
+    DEST_DISK: device,
+    DEST_PATH: '/etc/deep/file',
+    CONTENTS: 'x'.repeat(3 << 20),
+  }
+  await t.rejects(writefile(testRun(environment).run, machine), {
+    message:
+      /^\/etc\/deep\/file was not written: it has 3145728 bytes, and \/dev\/loop\d+ has room for \d+ bytes$/,
+  })
+  await machine.mounts.during(device, 'ext4', true, async (root) => t.same(readdirSync(root), ['lost+found']))
+  const { message } = await writefile(testRun({ ...environment, CONTENTS: 'x' }).run, machine)
+  t.match(message, '/etc/deep/file written')
+})
+
+t.test('a file system without room for one more file says so', { skip }, async (t) => {
+  const device = ext4Device(t, 2 << 20)
+  const machine = realMachine(ownFolder(t))
+  await machine.mounts.during(device, 'ext4', false, async (root) => {
+    for (let count = 0, full = false; !full; count++)
+      try {
+        writeFileSync(join(root, String(count)), '')
+      } catch {
+        full = true
+      }
+  })
+  const environment = { ...base, DEST_DISK: device, DEST_PATH: '/new', CONTENTS: 'x' }
+  await t.rejects(writefile(testRun(environment).run, machine), { message: /has room for no file more$/ })
+})
+
+t.test('a damaged file system says so', { skip }, async (t) => {
+  const device = ext4Device(t, 2 << 20, t.testdir({ etc: {} }))
+  spawnSync('debugfs', ['-w', '-R', 'clri /etc', device])
+  const environment = { ...base, DEST_DISK: device, DEST_PATH: '/etc/new', CONTENTS: 'x' }
+  await t.rejects(writefile(testRun(environment).run, realMachine(ownFolder(t))), {
+    message: /^\/etc\/new was not written on \/dev\/loop\d+: [^\n]*damaged/,
+  })
+})

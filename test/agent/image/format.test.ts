@@ -8,6 +8,7 @@ const formats = [
   { name: 'Zstandard', head: zstd(), want: 'zstd' },
   { name: 'xz', head: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), want: 'xz' },
   { name: 'bzip2', head: Buffer.from('BZh9'), want: 'bzip2' },
+  { name: 'Zstandard', head: Buffer.from('512a4d1804000000', 'hex'), want: 'zstd' },
   { name: 'a boot sector', head: Buffer.from([0xeb, 0x63, 0x90]), want: 'raw' },
   { name: 'an empty file', head: Buffer.alloc(0), want: 'raw' },
 ]
