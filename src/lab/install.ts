@@ -53,12 +53,19 @@ export async function importMachines(lab: Lab, targets: readonly Target[]): Prom
   return said.trim()
 }
 
-/** The Template as EKS Anywhere writes it. */
-const templatePath = 'workflows/ubuntu.yaml'
+/**
+ * The example to install by: `ubuntu` is as EKS Anywhere writes it (EC2 metadata, ends with a restart), `debian-cloud` has
+ * NoCloud metadata and ends with kexec.
+ */
+export type Example = 'ubuntu' | 'debian-cloud'
 
 /** Creates the Template and, for each machine, a Workflow of its name. */
-export async function createWorkflows(lab: Lab, targets: readonly Target[]): Promise<void> {
-  const template = exampleTemplate()
+export async function createWorkflows(
+  lab: Lab,
+  targets: readonly Target[],
+  example: Example = 'ubuntu',
+): Promise<void> {
+  const template = exampleTemplate(example)
   await lab.api.create({ ...template, metadata: { ...template.metadata, namespace } })
   for (const { name, mac } of targets)
     await lab.api.create({
@@ -87,8 +94,8 @@ function workflowValues(lab: Lab, mac: string): Record<string, string> {
 
 const imageSha256 = (lab: Lab) => readFileSync(join(lab.imageDir, `${image}.sha256`), 'utf8').slice(0, 64)
 
-function exampleTemplate(): NewObject {
-  const path = join(projectDir, templatePath)
+function exampleTemplate(example: Example): NewObject {
+  const path = join(projectDir, `workflows/${example}.yaml`)
   const documents = parseAllDocuments(readFileSync(path, 'utf8')).map(
     (document) => document.toJS() as NewObject,
   )

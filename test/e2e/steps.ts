@@ -31,7 +31,7 @@ export async function tryTwice(t: Test, boot: (lab: Lab) => Promise<void>): Prom
 }
 
 async function inLab(t: Test, boot: (lab: Lab) => Promise<void>): Promise<void> {
-  await using lab = await startLab({ parts: readParts() })
+  await using lab = await startLab({ parts: readParts(), flags: ['--boot-kernel-args', 'ironwake.debug'] })
   t.comment(`machines run by ${lab.accelerator.kind}: ${lab.accelerator.why}`)
   try {
     await boot(lab)
@@ -111,3 +111,9 @@ export const killAfterImage = (lab: Lab, { name }: Target): Promise<ActionStatus
     const actions = await actionsOf(lab, name)
     return actions[0]?.state === 'SUCCESS' ? actions : undefined
   })
+
+/** Kills the agent from the debug shell of the netboot OS; the first process starts it again. */
+export async function killAgent(machine: LabMachine): Promise<void> {
+  machine.type('\n\nkill -9 $(pidof node)\n')
+  await machine.waitForLine(/the agent ended with code 137/, stageMs)
+}
