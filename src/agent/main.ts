@@ -105,8 +105,7 @@ async function serve(identity: BootIdentity, folder: string, signal: AbortSignal
       clock,
       random: Math.random,
       say,
-      onConnectFailure: (why) =>
-        mendClock(identity, why).catch((error: unknown) => void say(messageOf(error))),
+      onConnectFailure: (why) => mendClock(identity, why).catch((error: unknown) => say(messageOf(error))),
     },
     signal,
   )
