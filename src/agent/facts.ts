@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { DiskFacts, MachineFacts, NicFacts } from './wire.ts'
+import type { DiskFacts, MachineFacts, NicFacts } from '../model/agent-protocol.ts'
 
 /**
  * What this machine is, read from /proc and /sys. Whatever cannot be read is empty or 0.

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { Leave } from './leave.ts'
-import type { ActionReport } from './wire.ts'
+import type { ActionReport } from '../model/agent-protocol.ts'
 
 /**
  * What is known of one action: its last report, how often it was started, whether the server has that report, and how

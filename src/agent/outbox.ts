@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts'
 import { hasEnded } from './ledger.ts'
 import type { Entry, Ledger } from './ledger.ts'
-import type { ActionReport, AgentMessage } from './wire.ts'
+import type { ActionReport, AgentMessage } from '../model/agent-protocol.ts'
 
 const linesKept = 1000
 const linesPerBatch = 200

@@ -5,7 +5,7 @@ import type { Entry, Ledger } from './ledger.ts'
 import type { Leave } from './leave.ts'
 import { printableLine } from './outbox.ts'
 import type { Outbox } from './outbox.ts'
-import type { ActionReport, ActionState, RunAction } from './wire.ts'
+import type { ActionReport, ActionState, RunAction } from '../model/agent-protocol.ts'
 
 type Deps = {
   ledger: Ledger

@@ -6,7 +6,8 @@ import { backoffMs } from './backoff.ts'
 import type { BootIdentity } from './boot.ts'
 import type { Outbox } from './outbox.ts'
 import type { Runner } from './runner.ts'
-import type { Connection, MachineFacts, ServerMessage, SessionCall } from './wire.ts'
+import type { MachineFacts, ServerMessage } from '../model/agent-protocol.ts'
+import type { Connection, SessionCall } from './wire.ts'
 
 type Deps = {
   connect: () => Connection

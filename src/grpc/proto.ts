@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { loadPackageDefinition } from '@grpc/grpc-js'
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
+import type { ActionReport, Hello, MachineFacts, RunAction } from '../model/agent-protocol.ts'
 import { messageOf } from '../model/error.ts'
 
 /** Beside `src` and `dist`. */
@@ -10,46 +11,10 @@ export const agentProtoFile = fileURLToPath(new URL('../../proto/ironwake/v1/age
 /** Names in camel case, 64-bit numbers as numbers, enums by name, absent fields as their defaults. */
 export const protoOptions = { longs: Number, enums: String, defaults: true, oneofs: true } as const
 
-export type WireDisk = {
-  device: string
-  bytes: number
-  model: string
-  serial: string
-  wwn: string
-  rotational: boolean
-}
-export type WireNic = { name: string; mac: string; driver: string; carrier: boolean }
-export type WireFacts = {
-  arch: string
-  kernel: string
-  firmware: string
-  memoryBytes: number
-  cpus: number
-  vendor: string
-  product: string
-  serial: string
-  disks: WireDisk[]
-  nics: WireNic[]
-}
-export type WireHello = {
-  protocol: number
-  agentId: string
-  bootId: string
-  token: string
-  sessionKey: string
-  version: string
-  facts: WireFacts | null
-  actionId: string
-}
-export type WireReport = {
-  workflowId: string
-  taskId: string
-  actionId: string
-  /** name of an ActionState, or the number of one that this version does not know */
-  state: string | number
-  message: string
-  attempt: number
-}
+/** A Hello as decoded; an agent may leave its facts out. */
+export type WireHello = Omit<Hello, 'facts'> & { facts: MachineFacts | null }
+/** `state`: name of an ActionState, or the number of one that this version does not know */
+export type WireReport = Omit<ActionReport, 'state'> & { state: string | number }
 
 /** An AgentMessage as decoded; `malformed` is one that is no AgentMessage. */
 export type WireAgentMessage =
@@ -61,24 +26,9 @@ export type WireAgentMessage =
   | { message: 'malformed'; why: string }
   | { message?: undefined }
 
-export type WireRunAction = {
-  workflowId: string
-  taskId: string
-  actionId: string
-  name: string
-  image: string
-  command: readonly string[]
-  environment: Readonly<Record<string, string>>
-  volumes: readonly string[]
-  pidNamespace: string
-  networkNamespace: string
-  timeoutMs: number
-  attempt: number
-}
-
 export type WireServerMessage =
   | { welcome: { sessionKey: string; heartbeatMs: number } }
-  | { runAction: WireRunAction }
+  | { runAction: RunAction }
   | { reportAck: { actionId: string; state: string; accepted: boolean } }
   | { drain: object }
   | { cancelAction: { actionId: string; reason: string } }

@@ -7,7 +7,7 @@ import { CommandFault } from '../commands.ts'
 import type { Commands } from '../commands.ts'
 import { readDisks } from '../facts.ts'
 import { diskNamed } from './name.ts'
-import type { DiskFacts } from '../wire.ts'
+import type { DiskFacts } from '../../model/agent-protocol.ts'
 
 /** An inspected target: what it is, and the ways to write it. */
 export type Device = {

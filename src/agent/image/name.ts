@@ -1,4 +1,4 @@
-import type { DiskFacts } from '../wire.ts'
+import type { DiskFacts } from '../../model/agent-protocol.ts'
 
 /**
  * The device behind a name in /dev/disk/by-id, as udev makes it from the disk's WWN (`wwn-0x5000c500a1b2c3d4`) or its

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { diskNamed } from '../../../src/agent/image/name.ts'
-import type { DiskFacts } from '../../../src/agent/wire.ts'
+import type { DiskFacts } from '../../../src/model/agent-protocol.ts'
 
 const disk = (device: string, serial: string, wwn = ''): DiskFacts => ({
   device,
