@@ -22,10 +22,8 @@ const update = process.env['UPDATE_CAPTURES']
 const wanted = boots.filter(({ name }) => update === 'boot' || update === name)
 const largest = 300_000
 
-t.test(
-  'captures are made again',
-  { skip: wanted.length === 0 && 'only with UPDATE_CAPTURES=boot' },
-  async (t) => {
+if (wanted.length > 0)
+  t.test('captures are made again', async (t) => {
     t.setTimeout(15 * 60_000)
     const why = whyNoLab()
     if (why !== undefined) throw new Error(`no machine can be booted here: ${why}`)
@@ -34,8 +32,7 @@ t.test(
       writeFileSync(captureFile(`${boot.name}.pcap`), writePcap(frames))
       t.comment(`${boot.name}: ${frames.length} frames`)
     }
-  },
-)
+  })
 
 t.test('every boot has its capture', async (t) => {
   t.same(captureNames(), boots.map(({ name }) => name).toSorted())
