@@ -28,7 +28,8 @@ export type DataFormat = 'json' | 'yaml'
 export async function dataText(format: DataFormat, value: unknown): Promise<string> {
   if (format === 'json') return `${JSON.stringify(value, null, 2)}\n`
   const { stringify } = await import('yaml')
-  return stringify(value, { lineWidth: 0 })
+  // kubectl reads YAML 1.1, in which a bare `off` is a boolean.
+  return stringify(value, { lineWidth: 0, compat: 'yaml-1.1' })
 }
 
 /** Local time of day, `14:03:59`. */

@@ -1,63 +1,120 @@
-import { kinds } from '../model/kinds.ts'
+import { groupVersionOf, kinds } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
+import { mediaRanges } from './accept.ts'
 
 /** All served kinds, in the order of the table. */
 export const servedKinds: readonly KindInfo[] = Object.values(kinds)
 
-/** `group/version` of every served kind, once each. */
-export const groupVersions: readonly { group: string; version: string }[] = [
-  ...new Map(servedKinds.map(({ group, version }) => [`${group}/${version}`, { group, version }])).values(),
-]
+export type GroupVersion = { group: string; version: string }
 
-const verbs = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch']
+/** Group and version of every served kind, once each; the core group has an empty name. */
+export const groupVersions: readonly GroupVersion[] = [
+  ...new Map(servedKinds.map((info) => [groupVersionOf(info), info])).values(),
+].map(({ group, version }) => ({ group, version }))
+
+/** Kinds of one group and version, in the order of the table. */
+export const kindsOf = ({ group, version }: GroupVersion): readonly KindInfo[] =>
+  servedKinds.filter((info) => info.group === group && info.version === version)
+
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+/** Kubernetes deletes namespaces only one by one. */
+export const verbsOf = ({ namespaced }: KindInfo): readonly string[] =>
+  namespaced ? verbs : verbs.filter((verb) => verb !== 'deletecollection')
 const statusVerbs = ['get', 'patch', 'update']
 
-/** GET /api: the legacy group. */
-export const apiVersions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] }
+const namedGroups = [...new Set(groupVersions.map(({ group }) => group))].filter((group) => group !== '')
 
-/** GET /api/v1: nothing of the legacy group can be listed or written. */
-export const coreResources = { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: 'v1', resources: [] }
+/** GET /api: metav1.APIVersions of the core group. */
+export const apiVersions = {
+  kind: 'APIVersions',
+  versions: groupVersions.filter(({ group }) => group === '').map(({ version }) => version),
+  serverAddressByClientCIDRs: [],
+}
 
-/** metav1.APIGroup of `group`, or `undefined` when it is not served. */
+/** GET /apis/group: metav1.APIGroup, or `undefined` when it is not served. */
 export function apiGroup(group: string): object | undefined {
+  if (!namedGroups.includes(group)) return undefined
   const versions = groupVersions
     .filter((entry) => entry.group === group)
-    .map(({ version }) => ({ groupVersion: `${group}/${version}`, version }))
-  if (versions.length === 0) return undefined
+    .map((entry) => ({ groupVersion: groupVersionOf(entry), version: entry.version }))
   return { kind: 'APIGroup', apiVersion: 'v1', name: group, versions, preferredVersion: versions[0] }
 }
 
 /** GET /apis: metav1.APIGroupList. */
 export function apiGroupList(): object {
-  const names = [...new Set(groupVersions.map(({ group }) => group))]
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: names.map(apiGroup) }
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: namedGroups.map(apiGroup) }
 }
 
-/** GET /apis/group/version: metav1.APIResourceList with a status entry beside each resource. */
-export function apiResourceList(group: string, version: string): object | undefined {
-  const served = servedKinds.filter((info) => info.group === group && info.version === version)
+/** GET /apis/group/version and /api/version: metav1.APIResourceList with an entry of its own for each subresource. */
+export function apiResourceList(wanted: GroupVersion): object | undefined {
+  const served = kindsOf(wanted)
   if (served.length === 0) return undefined
+  const resources = served.flatMap((info) => {
+    const { namespaced, kind, plural: name, singular: singularName, shortNames, categories } = info
+    const resource = { name, singularName, namespaced, kind, verbs: verbsOf(info), shortNames, categories }
+    const status = { name: `${name}/status`, singularName: '', namespaced, kind, verbs: statusVerbs }
+    return info.hasStatus ? [resource, status] : [resource]
+  })
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: groupVersionOf(wanted), resources }
+}
+
+const discoveryGroup = 'apidiscovery.k8s.io'
+const discoveryVersions = ['v2', 'v2beta1'] as const
+export type DiscoveryVersion = (typeof discoveryVersions)[number]
+
+/**
+ * The first form of discovery in `accept` that can be served: a version of the aggregated one, matched exactly, or
+ * `plain`. A client that asks for neither gets plain JSON too, as it does from Kubernetes.
+ */
+export function discoveryForm(accept: string | undefined): DiscoveryVersion | 'plain' {
+  for (const { type, parameters } of mediaRanges(accept)) {
+    const isJson = ['application/json', 'application/*', '*/*'].includes(type)
+    const as = parameters.get('as')
+    if (isJson && as === undefined) return 'plain'
+    const version = discoveryVersions.find((known) => known === parameters.get('v'))
+    const isAggregated = as === 'APIGroupDiscoveryList' && parameters.get('g') === discoveryGroup
+    if (type === 'application/json' && isAggregated && version) return version
+  }
+  return 'plain'
+}
+
+/** Content type of aggregated discovery, which clients compare with what they asked for. */
+export const discoveryType = (version: DiscoveryVersion): string =>
+  `application/json;g=${discoveryGroup};v=${version};as=APIGroupDiscoveryList`
+
+/** GET /api (`core`) or /apis (`named`): apidiscovery APIGroupDiscoveryList; both versions have the same shape. */
+export function aggregatedDiscovery(version: DiscoveryVersion, which: 'core' | 'named'): object {
+  const groups = which === 'core' ? [''] : namedGroups
   return {
-    kind: 'APIResourceList',
-    apiVersion: 'v1',
-    groupVersion: `${group}/${version}`,
-    resources: served.flatMap((info) => [
-      {
-        name: info.plural,
-        singularName: info.singular,
-        namespaced: true,
-        kind: info.kind,
-        verbs,
-        shortNames: info.shortNames,
-        categories: info.categories,
-      },
-      {
-        name: `${info.plural}/status`,
-        singularName: '',
-        namespaced: true,
-        kind: info.kind,
-        verbs: statusVerbs,
-      },
-    ]),
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: `${discoveryGroup}/${version}`,
+    metadata: {},
+    items: groups.map((group) => ({
+      metadata: group === '' ? {} : { name: group },
+      versions: groupVersions
+        .filter((entry) => entry.group === group)
+        .map((entry) => ({
+          version: entry.version,
+          freshness: 'Current',
+          resources: kindsOf(entry).map(resourceDiscovery),
+        })),
+    })),
+  }
+}
+
+function resourceDiscovery(info: KindInfo): object {
+  const { group, version, kind, shortNames, categories } = info
+  const responseKind = { group, version, kind }
+  return {
+    resource: info.plural,
+    responseKind,
+    scope: info.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: info.singular,
+    verbs: verbsOf(info),
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+    ...(info.hasStatus
+      ? { subresources: [{ subresource: 'status', responseKind, verbs: statusVerbs }] }
+      : {}),
   }
 }

@@ -1,146 +1,148 @@
-import { createHash } from 'node:crypto'
+import { basePathOf, groupVersionOf } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
-import { groupVersions, servedKinds } from './discovery.ts'
+import { kindsOf, verbsOf } from './discovery.ts'
+import type { GroupVersion } from './discovery.ts'
+import { apiVersionText, fieldOf, kindText, metaNames, metaSchemas, refTo } from './openapi-meta.ts'
+import { operationParameters, pathParameter, patchTypes } from './openapi-operations.ts'
+import type { Action } from './openapi-operations.ts'
+import { openApiSchema } from './openapi-schema.ts'
+import type { Json } from './openapi-schema.ts'
 
-type Json = Record<string, unknown>
-
-const text = { type: 'string' }
-const parameter = (name: string, description: string) => ({ name, in: 'query', description, schema: text })
-
-/** Parameters of writes. kubectl asks the server to validate only when it finds `fieldValidation` among them. */
-const writeParameters = [
-  parameter('dryRun', 'All: check and answer, store nothing'),
-  parameter('fieldManager', 'name of the client'),
-  parameter('fieldValidation', 'Ignore, Warn or Strict'),
-]
-
-/** The index of GET /openapi/v3: every group and version, with a hash that changes with its document. */
-export function openApiIndex(): object {
-  const paths = groupVersions.map(({ group, version }) => {
-    const path = `apis/${group}/${version}`
-    const hash = createHash('sha256')
-      .update(JSON.stringify(openApiDocument(group, version)))
-      .digest('hex')
-    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash.slice(0, 32).toUpperCase()}` }]
-  })
-  return { paths: Object.fromEntries(paths) as Json }
-}
+/** Path of a group's document below `/openapi/v3/`, which is also its key in the index. */
+export const openApiPath = (wanted: GroupVersion): string => basePathOf(wanted).slice(1)
 
 /** OpenAPI 3.0 document of one group and version, from the kinds' schemas; `undefined` when it is not served. */
-export function openApiDocument(group: string, version: string): object | undefined {
-  const served = servedKinds.filter((info) => info.group === group && info.version === version)
+export function openApiDocument(wanted: GroupVersion): Json | undefined {
+  const served = kindsOf(wanted)
   if (served.length === 0) return undefined
   return {
     openapi: '3.0.0',
     info: { title: 'ironwake', version: 'v1' },
     paths: Object.assign({}, ...served.map(pathsOf)) as Json,
-    components: { schemas: Object.assign({ [metaName]: metaSchema }, ...served.map(schemaOf)) as Json },
-  }
-}
-
-const metaName = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
-const textMap = { type: 'object', additionalProperties: text }
-const metaSchema = {
-  type: 'object',
-  description: 'Name, namespace, labels and what the server says about the object',
-  properties: {
-    name: text,
-    generateName: text,
-    namespace: text,
-    uid: text,
-    resourceVersion: text,
-    generation: { type: 'integer', format: 'int64' },
-    creationTimestamp: { type: 'string', format: 'date-time' },
-    deletionTimestamp: { type: 'string', format: 'date-time' },
-    labels: textMap,
-    annotations: textMap,
-    finalizers: { type: 'array', items: text },
-    ownerReferences: { type: 'array', items: { type: 'object' } },
-    managedFields: { type: 'array', items: { type: 'object' } },
-  },
-}
-
-const gvk = ({ group, version, kind }: KindInfo) => ({ group, version, kind })
-const schemaName = (info: KindInfo) =>
-  `${info.group.split('.').toReversed().join('.')}.${info.version}.${info.kind}`
-
-function pathsOf(info: KindInfo): Json {
-  const collection = `/apis/${info.group}/${info.version}/namespaces/{namespace}/${info.plural}`
-  const schema = { $ref: `#/components/schemas/${schemaName(info)}` }
-  const responses = { '200': { description: 'OK', content: { 'application/json': { schema } } } }
-  const operation = (action: string, body?: string) => ({
-    'x-kubernetes-action': action,
-    'x-kubernetes-group-version-kind': gvk(info),
-    responses,
-    ...(body
-      ? { parameters: writeParameters, requestBody: { content: { [body]: { schema } }, required: true } }
-      : {}),
-  })
-  const inPath = (name: string) => ({ name, in: 'path', required: true, schema: text })
-  const object = {
-    get: operation('get'),
-    put: operation('put', 'application/json'),
-    patch: operation('patch', 'application/merge-patch+json'),
-    parameters: [inPath('namespace'), inPath('name')],
-  }
-  return {
-    [`/apis/${info.group}/${info.version}/${info.plural}`]: { get: operation('list') },
-    [collection]: {
-      get: operation('list'),
-      post: operation('post', 'application/json'),
-      parameters: [inPath('namespace')],
+    components: {
+      schemas: Object.assign({}, metaSchemas, ...served.map(schemasOf)) as Json,
+      securitySchemes: { BearerToken: { type: 'http', scheme: 'bearer' } },
     },
-    [`${collection}/{name}`]: { ...object, delete: operation('delete') },
-    [`${collection}/{name}/status`]: object,
+    security: [{ BearerToken: [] }],
   }
 }
 
-function schemaOf(info: KindInfo): Json {
+export const gvkOf = ({ group, version, kind }: KindInfo) => ({ group, version, kind })
+
+/** Name of a kind's schema: its group backwards, as Kubernetes has it for custom resources. */
+function schemaName({ group, version, kind }: KindInfo): string {
+  const place = group === '' ? 'io.k8s.api.core' : group.split('.').toReversed().join('.')
+  return `${place}.${version}.${kind}`
+}
+
+function schemasOf(info: KindInfo): Json {
+  const fields = Object.entries(info.fields).map(([name, schema]) => [name, openApiSchema(schema)])
+  const gvk = gvkOf(info)
   return {
     [schemaName(info)]: {
       type: 'object',
-      'x-kubernetes-group-version-kind': [gvk(info)],
+      description: info.description,
+      'x-kubernetes-group-version-kind': [gvk],
       properties: {
-        apiVersion: text,
-        kind: text,
-        metadata: { allOf: [{ $ref: `#/components/schemas/${metaName}` }], default: {} },
-        spec: openApiSchema(info.spec),
-        status: openApiSchema(info.status),
+        apiVersion: apiVersionText,
+        kind: kindText,
+        metadata: fieldOf(metaNames.object),
+        ...(Object.fromEntries(fields) as Json),
+      },
+    },
+    [`${schemaName(info)}List`]: {
+      type: 'object',
+      description: `A list of objects of kind ${info.kind}.`,
+      'x-kubernetes-group-version-kind': [{ ...gvk, kind: `${info.kind}List` }],
+      required: ['items'],
+      properties: {
+        apiVersion: apiVersionText,
+        kind: kindText,
+        metadata: fieldOf(metaNames.list),
+        items: { type: 'array', items: fieldOf(schemaName(info)) },
       },
     },
   }
 }
 
-/** A JSON Schema as OpenAPI 3.0 knows it: maps as additionalProperties, fixed choices as enum. */
-export function openApiSchema(schema: unknown): Json {
-  const {
-    type,
-    description,
-    pattern,
-    minimum,
-    maximum,
-    properties,
-    items,
-    required,
-    anyOf,
-    patternProperties,
-  } = schema as Json
-  const kept = Object.entries({ type, description, pattern, minimum, maximum, required }).filter(
-    ([, value]) => value !== undefined,
-  )
-  const result = Object.fromEntries(kept) as Json
-  if (properties)
-    result['properties'] = Object.fromEntries(
-      Object.entries(properties as Json).map(([name, inner]) => [name, openApiSchema(inner)]),
-    )
-  if (items) result['items'] = openApiSchema(items)
-  const values = patternProperties && Object.values(patternProperties as Json)[0]
-  if (values) result['additionalProperties'] = openApiSchema(values)
-  return anyOf ? { ...result, ...choice(anyOf as Json[]) } : result
+function pathsOf(info: KindInfo): Json {
+  const base = basePathOf(info)
+  const scope = info.namespaced ? [pathParameter('namespace', 'Namespace of the objects.')] : []
+  const named = [pathParameter('name', `Name of the ${info.kind}.`), ...scope]
+  const collection = `${base}/${info.namespaced ? 'namespaces/{namespace}/' : ''}${info.plural}`
+  const where = info.namespaced ? 'Namespaced' : ''
+  const operation = (action: Action, suffix = '') =>
+    operationOf(info, action, `${where}${info.kind}${suffix}`)
+  const everywhere = operationOf(info, 'list', `${info.kind}ForAllNamespaces`)
+  const status = {
+    get: operation('get', 'Status'),
+    put: operation('put', 'Status'),
+    patch: operation('patch', 'Status'),
+  }
+  return {
+    ...(info.namespaced ? { [`${base}/${info.plural}`]: { get: everywhere } } : {}),
+    [collection]: {
+      get: operation('list'),
+      post: operation('post'),
+      ...(verbsOf(info).includes('deletecollection') ? { delete: operation('deletecollection') } : {}),
+      parameters: scope,
+    },
+    [`${collection}/{name}`]: {
+      get: operation('get'),
+      put: operation('put'),
+      patch: operation('patch'),
+      delete: operation('delete'),
+      parameters: named,
+    },
+    ...(info.hasStatus ? { [`${collection}/{name}/status`]: { ...status, parameters: named } } : {}),
+  }
 }
 
-function choice(options: readonly Json[]): Json {
-  if (options.every((option) => 'const' in option))
-    return { type: 'string', enum: options.map((option) => option['const']) }
-  return { anyOf: options.map(openApiSchema) }
+const verbs: Readonly<Record<Action, string>> = {
+  list: 'list',
+  get: 'read',
+  post: 'create',
+  put: 'replace',
+  patch: 'patch',
+  delete: 'delete',
+  deletecollection: 'deleteCollection',
+}
+
+function operationOf(info: KindInfo, action: Action, target: string): Json {
+  const name = schemaName(info)
+  const answers = { list: `${name}List`, delete: metaNames.status, deletecollection: metaNames.status }
+  const answer = refTo((answers as Partial<Record<Action, string>>)[action] ?? name)
+  const body = bodyOf(action, name)
+  const groupId = (info.group || 'core').split('.').map(capital).join('') + capital(info.version)
+  return {
+    tags: [groupVersionOf(info)],
+    operationId: `${verbs[action]}${groupId}${target}`,
+    description: `${capital(verbs[action])} ${info.kind}`,
+    parameters: operationParameters(action),
+    ...(body ? { requestBody: body } : {}),
+    responses: {
+      [action === 'post' ? '201' : '200']: {
+        description: 'OK',
+        content: { 'application/json': { schema: answer } },
+      },
+      default: {
+        description: 'Failure',
+        content: { 'application/json': { schema: refTo(metaNames.status) } },
+      },
+    },
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': gvkOf(info),
+  }
+}
+
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1)
+
+function bodyOf(action: Action, name: string): Json | undefined {
+  if (action === 'delete' || action === 'deletecollection')
+    return { content: { 'application/json': { schema: refTo(metaNames.options) } } }
+  if (action === 'post' || action === 'put')
+    return { required: true, content: { 'application/json': { schema: refTo(name) } } }
+  if (action !== 'patch') return undefined
+  const schema = { description: 'A patch of the object.', type: 'object' }
+  return { required: true, content: Object.fromEntries(patchTypes.map((type) => [type, { schema }])) }
 }

@@ -1,4 +1,5 @@
-import type { Column, KindInfo } from '../model/kinds.ts'
+import type { Column } from '../model/column.ts'
+import type { KindInfo } from '../model/kinds.ts'
 import type { KubeObject } from '../model/object.ts'
 
 /** What goes into a row's `object`. */
@@ -10,21 +11,17 @@ export type TableStyle = {
   include: RowObject
 }
 
-const definition = (name: string, type: string, priority: number, description: string) => ({
-  name,
-  type,
-  format: name === 'Name' ? 'name' : '',
-  description,
-  priority,
-})
+const types = { text: 'string', integer: 'integer', age: 'date', name: 'string' } as const
 
-/** metav1.TableColumnDefinition of a kind: Name, its own columns, Age. */
-export function columnDefinitions(info: KindInfo): object[] {
-  return [
-    definition('Name', 'string', 0, 'Name of the object, unique in its namespace'),
-    ...info.columns.map((column) => definition(column.name, 'string', column.priority, column.path)),
-    definition('Age', 'date', 0, 'Time since the object was made'),
-  ]
+/** metav1.TableColumnDefinition of each column. */
+export function columnDefinitions({ columns }: KindInfo): object[] {
+  return columns.map(({ name, from, priority, as = 'text' }) => ({
+    name,
+    type: types[as],
+    format: as === 'name' ? 'name' : '',
+    description: typeof from === 'string' ? from : name,
+    priority,
+  }))
 }
 
 /**
@@ -48,7 +45,7 @@ export function tableOf(
 }
 
 function row(info: KindInfo, object: KubeObject, style: TableStyle & { now: number }): object {
-  const cells = [object.metadata.name, ...cellsOf(info.columns, object), ageOf(object, style.now)]
+  const cells = cellsOf(info.columns, object, style.now)
   if (style.include === 'None') return { cells }
   return { cells, object: style.include === 'Object' ? object : partialMetadata(object, style.version) }
 }
@@ -58,28 +55,37 @@ export function partialMetadata(object: KubeObject, version = 'v1'): object {
   return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata }
 }
 
-/** Values of `columns` in `object`; null where there is none. */
-export function cellsOf(
-  columns: readonly Column[],
-  object: KubeObject,
-): (string | number | boolean | null)[] {
-  return columns.map(({ path }) => {
-    const value = path
-      .split('.')
-      .reduce<unknown>(
-        (at, key) =>
-          typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined,
-        object,
-      )
+type Cell = string | number | boolean | null
+
+/**
+ * Values of `columns` in `object`; null where there is none.
+ * @param now epoch ms
+ */
+export function cellsOf(columns: readonly Column[], object: KubeObject, now: number): Cell[] {
+  return columns.map(({ from, as }) => {
+    const value = typeof from === 'string' ? valueAt(object, from) : from(object)
+    if (as === 'age') return ageOf(value, now)
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
     return value === undefined || value === null ? null : JSON.stringify(value)
   })
 }
 
-/** Age as kubectl writes it. */
-export function ageOf(object: KubeObject, now: number): string {
-  const made = Date.parse(object.metadata.creationTimestamp)
-  return Number.isNaN(made) ? '<unknown>' : humanDuration((now - made) / 1000)
+function valueAt(object: KubeObject, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+      object,
+    )
+}
+
+/**
+ * Time since `time` as kubectl writes it.
+ * @param time RFC 3339
+ */
+export function ageOf(time: unknown, now: number): string {
+  const then = typeof time === 'string' ? Date.parse(time) : Number.NaN
+  return Number.isNaN(then) ? '<unknown>' : humanDuration((now - then) / 1000)
 }
 
 /** A span in the two units that matter (k8s.io/apimachinery duration.HumanDuration): `45s`, `3m20s`, `5h`, `2d3h`. */

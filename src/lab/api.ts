@@ -4,7 +4,7 @@ import type { RequestOptions } from 'node:https'
 import { parse } from 'yaml'
 import { AppError } from '../model/error.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
-import { kinds } from '../model/kinds.ts'
+import { basePathOf, kinds } from '../model/kinds.ts'
 import type { KindName } from '../model/kinds.ts'
 
 /** A client of a lab server's API, as its administrator. Failures of the connection are `Unavailable`. */
@@ -60,8 +60,7 @@ export function createApi(socketPath: string, kubeconfigPath: string): LabApi {
 }
 
 function pathOf(kind: KindName, namespace: string): string {
-  const { group, version, plural } = kinds[kind]
-  return `/apis/${group}/${version}/namespaces/${namespace}/${plural}`
+  return `${basePathOf(kinds[kind])}/namespaces/${namespace}/${kinds[kind].plural}`
 }
 
 function parseBody(text: string): unknown {

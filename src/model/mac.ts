@@ -15,6 +15,7 @@ const shapes = [
  */
 export function parseMac(text: string): Mac | undefined {
   const lower = text.toLowerCase()
+  if (shapes[0]!.test(lower)) return lower as Mac
   if (!shapes.some((shape) => shape.test(lower))) return undefined
   const digits = lower.replace(/[:.-]/g, '')
   return digits.match(/../g)!.join(':') as Mac

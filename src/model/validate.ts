@@ -8,6 +8,7 @@ Settings.Set({ maxErrors: 1000 })
 
 /**
  * Every fault of `value` under `schema`: path in dots (`spec.disks[0].device`), what was found and what was expected.
+ * Values whose schema says `writeOnly` are secret and not repeated.
  * Fields that a closed schema does not know are named one by one.
  */
 export function faultsOf(schema: TSchema, value: unknown, root = ''): Fault[] {
@@ -21,8 +22,9 @@ export function faultsOf(schema: TSchema, value: unknown, root = ''): Fault[] {
         message: 'no such field',
       }))
     }
-    const found = JSON.stringify(valueAt(value, parts)) ?? 'nothing'
-    const wanted = choices(schemaAt(schema, parts)) ?? error.message
+    const shape = schemaAt(schema, parts)
+    const found = shape?.writeOnly ? 'the value' : (JSON.stringify(valueAt(value, parts)) ?? 'nothing')
+    const wanted = choices(shape) ?? error.message
     return [{ path: dotted(root, parts), message: `${found.slice(0, 100)} ${wanted}` }]
   })
 }
@@ -41,16 +43,24 @@ function valueAt(value: unknown, parts: readonly string[]): unknown {
   )
 }
 
-type Shape = { properties?: Record<string, Shape>; items?: Shape; anyOf?: { const?: string }[] }
+type Shape = {
+  properties?: Record<string, Shape>
+  patternProperties?: Record<string, Shape>
+  items?: Shape
+  anyOf?: { const?: string }[]
+  enum?: string[]
+  writeOnly?: boolean
+}
 
 function schemaAt(schema: TSchema, parts: readonly string[]): Shape | undefined {
   return parts.reduce<Shape | undefined>(
-    (at, part) => (/^\d+$/.test(part) ? at?.items : at?.properties?.[part]),
+    (at, part) =>
+      at?.items ? at.items : (at?.properties?.[part] ?? Object.values(at?.patternProperties ?? {})[0]),
     schema as Shape,
   )
 }
 
 function choices(schema: Shape | undefined): string | undefined {
-  const values = schema?.anyOf?.map((choice) => choice.const)
+  const values = schema?.enum ?? schema?.anyOf?.map((choice) => choice.const)
   return values?.every((value) => value !== undefined) ? `is not one of ${values.join(', ')}` : undefined
 }
