@@ -3,36 +3,24 @@ import type { Command } from 'commander'
 import { messageOf } from '../model/error.ts'
 import type { Hardware } from '../model/hardware.ts'
 import type { KubeObject } from '../model/object.ts'
-import { failureOf } from './failure.ts'
 import { CommandFailed, withClient, withConnection, withExamples, withOutput } from './command.ts'
 import type { CliDeps, ConnectOptions } from './command.ts'
-import { dataText, plainText, textTable } from './output.ts'
+import { exportCommand } from './hardware-export.ts'
+import { importCommand } from './hardware-import.ts'
+import { dataText, textTable } from './output.ts'
 
-type ImportOptions = ConnectOptions & { namespace?: string; dryRun?: boolean; output: 'table' | 'json' }
 type ListOptions = ConnectOptions & {
   namespace?: string
   selector?: string
   output: 'table' | 'json' | 'yaml'
 }
 
-/** `hardware import` and `hardware list`. */
+/** `hardware import`, `hardware export` and `hardware list`. */
 export function hardwareCommands(program: Command, deps: CliDeps): void {
   const hardware = program.command('hardware').description('the inventory: machines, one by one or as CSV')
   withExamples(hardware, 'hardware import hardware.csv', 'hardware list')
-  const load = hardware
-    .command('import <file>')
-    .description(
-      'create and update hardware from a CSV in the format of EKS Anywhere ("-": standard input); with a fault in it nothing is stored',
-    )
-    .option('-n, --namespace <name>', 'namespace of the objects (default: eksa-system)')
-    .option('--dry-run', 'check the file and say what would change, store nothing')
-    .action((file: string, options: ImportOptions) => importFile(file, options, deps))
-  withExamples(
-    withOutput(withConnection(load), 'table', 'json'),
-    'hardware import hardware.csv',
-    'hardware import --dry-run -n lab hardware.csv',
-    'hardware import - < hardware.csv',
-  )
+  importCommand(hardware, deps)
+  exportCommand(hardware, deps)
   const list = hardware
     .command('list')
     .alias('ls')
@@ -56,46 +44,6 @@ export async function textOf(file: string, deps: CliDeps): Promise<string> {
   } catch (error) {
     throw new CommandFailed(`cannot read ${file}: ${messageOf(error)}`)
   }
-}
-
-type Fault = { line: number; column: string; value: string; expected: string }
-type Report = {
-  created: number
-  updated: number
-  unchanged: number
-  warnings?: string[]
-  faults?: Fault[]
-}
-
-async function importFile(file: string, options: ImportOptions, deps: CliDeps): Promise<void> {
-  const text = await textOf(file, deps)
-  const query = new URLSearchParams({
-    ...(options.namespace ? { namespace: options.namespace } : {}),
-    ...(options.dryRun ? { dryRun: 'true' } : {}),
-  }).toString()
-  const headers = { 'content-type': 'text/csv' }
-  const answer = await withClient(options, deps, (client) =>
-    client.request('POST', `/ironwake/v1/hardware/import?${query}`, text, headers),
-  )
-  const report = answer.json as Report
-  const { faults, warnings = [] } = report
-  if (answer.status !== 200 && !(answer.status === 422 && faults)) throw failureOf(answer)
-  for (const warning of warnings) deps.stderr.write(`warning: ${plainText(warning)}\n`)
-  if (options.output === 'json') deps.stdout.write(await dataText('json', report))
-  else deps.stdout.write(faults ? faultTable(faults) : summary(report, options.dryRun === true))
-  if (!faults) return
-  const count = `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`
-  throw new CommandFailed(`${count}; nothing was imported`)
-}
-
-function faultTable(faults: readonly Fault[]): string {
-  const rows = faults.map(({ line, column, value, expected }) => [String(line), column, value, expected])
-  return textTable(['LINE', 'COLUMN', 'VALUE', 'EXPECTED'], rows)
-}
-
-function summary({ created, updated, unchanged }: Report, dryRun: boolean): string {
-  const counts = `${created} created, ${updated} updated, ${unchanged} unchanged`
-  return `${counts}${dryRun ? ' (dry run, nothing stored)' : ''}\n`
 }
 
 async function listHardware(options: ListOptions, deps: CliDeps): Promise<void> {

@@ -13,7 +13,7 @@ import {
   rateOf,
   withSample,
 } from './progress.ts'
-import type { Progress, Sample } from './progress.ts'
+import type { Marks, Progress, Sample } from './progress.ts'
 import type { View } from './view.ts'
 
 /** What the server says of an action's bytes. */
@@ -40,7 +40,7 @@ type Options = { several: boolean; now: CliDeps['now']; env: CliDeps['env'] }
 /** @param several whether lines have to say which Workflow they are about */
 export function createScreen(view: View, { several, now, env }: Options): Screen {
   const tracks = new Map<string, Track>()
-  const marks = /utf-?8/i.test(localeOf(env)) ? blockMarks : plainMarks
+  const marks = marksOf(env)
   const prefix = (workflow: Workflow) => (several ? `${titleOf(workflow)} ` : '')
 
   function liveLine(workflow: Workflow): string {
@@ -88,6 +88,10 @@ function secondsSince({ executionStart = '' }: PlacedAction, now: number): numbe
   const began = Date.parse(executionStart)
   return Number.isNaN(began) ? 0 : (now - began) / 1000
 }
+
+/** Blocks where the locale has them. */
+export const marksOf = (env: CliDeps['env']): Marks =>
+  /utf-?8/i.test(localeOf(env)) ? blockMarks : plainMarks
 
 function localeOf(env: CliDeps['env']): string {
   return env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''

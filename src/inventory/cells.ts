@@ -12,6 +12,8 @@ const wrong = (expected: string): Parsed<never> => ({ ok: false, expected })
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const namePart = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/
 const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/
+/** Labels by which Cluster API Provider Tinkerbell claims a machine. */
+export const claimPrefix = 'v1alpha1.tinkerbell.org/'
 const diskPath = /^(\/dev\/[\w-]+)+$/
 
 /** A DNS-1123 subdomain: it becomes the Hardware's name. */
@@ -56,6 +58,8 @@ export function labelsOf(text: string): Parsed<Record<string, string>> {
     if (parts.length !== 2 || key === undefined || value === undefined)
       return wrong(`pairs key=value separated by "|"; badly formatted key-value pair: ${pair.trim()}`)
     if (!isLabelKey(key)) return wrong(`label keys such as type or example.com/type, not "${key}"`)
+    if (key.startsWith(claimPrefix))
+      return wrong(`labels of the inventory; "${key}" is set by Cluster API when it claims a machine`)
     if (value.length > 63 || !labelValue.test(value))
       return wrong(`label values of at most 63 letters, digits, "-", "_" and ".", not "${value}"`)
     pairs.push([key, value])
@@ -91,4 +95,45 @@ export function bmcIpOf(text: string): Parsed<Ip4> {
 export const filled =
   (expected: string) =>
   (text: string): Parsed<string> =>
-    text === '' ? wrong(expected) : fine(text)
+    text.trim() === '' ? wrong(expected) : fine(text)
+
+export const anything = (text: string): Parsed<string> => fine(text)
+
+export const tooLong = (most: number) => (): Parsed<never> =>
+  wrong(`at most ${most} characters, since the row has BMC fields`)
+
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+/** A DNS-1123 label. */
+export function namespaceOf(text: string): Parsed<string> {
+  return namespaceName.test(text)
+    ? fine(text)
+    : wrong('a namespace: lower case letters, digits and "-", at most 63 characters')
+}
+
+const archs = ['x86_64', 'aarch64', 'amd64', 'arm64', 'x64']
+
+export function archOf(text: string): Parsed<string> {
+  return archs.includes(text) ? fine(text) : wrong('x86_64 or aarch64 (amd64, x64 and arm64 are understood)')
+}
+
+export function flagOf(text: string): Parsed<boolean> {
+  const word = text.toLowerCase()
+  return word === 'true' || word === 'false' ? fine(word === 'true') : wrong('true or false')
+}
+
+export function portOf(text: string): Parsed<number> {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  return port >= 1 && port <= 65_535 ? fine(port) : wrong('a port from 1 to 65535')
+}
+
+const providers = ['gofish', 'ipmitool', 'asrockrack', 'IntelAMT', 'dell', 'supermicro', 'openbmc', 'rpc']
+
+/** Names of BMC protocols between `|`, the preferred one first. */
+export function providersOf(text: string): Parsed<string[]> {
+  const names = text.split('|').map((part) => part.trim())
+  const isKnown = (name: string) => providers.some((known) => known.toLowerCase() === name.toLowerCase())
+  return names.every(isKnown) && new Set(names).size === names.length
+    ? fine(names)
+    : wrong(`protocols separated by "|", each once, of ${providers.join(', ')} (gofish is Redfish)`)
+}

@@ -9,16 +9,33 @@ export const requiredColumns = [
   'disk',
   'labels',
 ] as const
-export const optionalColumns = ['bmc_ip', 'bmc_username', 'bmc_password', 'vlan_id'] as const
 
-export type Column = (typeof requiredColumns)[number] | (typeof optionalColumns)[number]
+export const bmcColumns = ['bmc_ip', 'bmc_username', 'bmc_password'] as const
 
-/** The order in which rows are written. */
-export const columns: readonly Column[] = [
+/** Columns of ours, which EKS Anywhere leaves out. An empty cell of one leaves what is stored as it is. */
+export const extraColumns = [
+  'namespace',
+  'arch',
+  'uefi',
+  'user_data',
+  'vendor_data',
+  'bmc_port',
+  'bmc_insecure_tls',
+  'bmc_providers',
+] as const
+
+/** A row with any of these filled has a BMC. */
+export const allBmcColumns = [...bmcColumns, 'bmc_port', 'bmc_insecure_tls', 'bmc_providers'] as const
+
+const known = [...requiredColumns, ...bmcColumns, 'vlan_id', ...extraColumns] as const
+
+export type Column = (typeof known)[number]
+
+export const isColumn = (name: string): name is Column => (known as readonly string[]).includes(name)
+
+/** The order in which rows are written: that of EKS Anywhere, then ours. */
+export const writtenColumns = [
   'hostname',
-  'bmc_ip',
-  'bmc_username',
-  'bmc_password',
   'mac',
   'ip_address',
   'netmask',
@@ -27,6 +44,21 @@ export const columns: readonly Column[] = [
   'labels',
   'disk',
   'vlan_id',
-]
+  'namespace',
+  'arch',
+  'uefi',
+] as const satisfies readonly Column[]
 
-export const bmcColumns = ['bmc_ip', 'bmc_username', 'bmc_password'] as const satisfies readonly Column[]
+/** Written only when they are asked for. */
+export const secretColumns = [
+  ...allBmcColumns,
+  'user_data',
+  'vendor_data',
+] as const satisfies readonly Column[]
+
+/** Cells that no fault, diff or log repeats. */
+export const isSecret = (column: string): boolean =>
+  column === 'bmc_password' || column === 'user_data' || column === 'vendor_data'
+
+/** Cells that are taken as they are, spaces at their ends included. */
+export const isVerbatim = (column: string): boolean => isSecret(column) || column === 'bmc_username'

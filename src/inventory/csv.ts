@@ -1,185 +1,153 @@
-import papaparse from 'papaparse'
-import { parseIp4 } from '../model/ip4.ts'
-import type { Ip4 } from '../model/ip4.ts'
-import type { Mac } from '../model/mac.ts'
-import * as cell from './cells.ts'
-import type { Parsed } from './cells.ts'
-import { bmcColumns, optionalColumns, requiredColumns } from './columns.ts'
+import { isVerbatim } from './columns.ts'
 import type { Column } from './columns.ts'
+import { createBounded } from './fault.ts'
+import type { Bounded, CsvFault } from './fault.ts'
+import { readHeader } from './header.ts'
+import type { Header } from './header.ts'
+import { createRecordReader } from './records.ts'
+import type { CsvRecord } from './records.ts'
+import { createRowReader, silentNameservers } from './row.ts'
+import type { Cells, Row } from './row.ts'
+import { createSeen } from './seen.ts'
+import type { Seen } from './seen.ts'
+import { createTextReader } from './text.ts'
 
-/** One fault: `line` as in the file (the header is 1); `value` is empty for secrets. */
-export type CsvFault = { line: number; column: string; value: string; expected: string }
-
-export type Bmc = { ip: Ip4; username: string; password: string }
-
-/** One machine of the file, parsed. */
-export type Row = {
-  line: number
-  hostname: string
-  mac: Mac
-  ip: Ip4
-  netmask: Ip4
-  gateway: Ip4
-  nameservers: string[]
-  labels: Record<string, string>
-  disk: string
-  /** '' : untagged; `undefined`: the file does not say */
-  vlanId: string | undefined
-  bmc: Bmc | undefined
+/** A hardware.csv while it arrives. */
+export type CsvReader = {
+  /**
+   * The rows that these bytes complete, a batch at a time so that the caller can do other things between two. A row
+   * with a fault is left out.
+   */
+  read(bytes: Uint8Array, isLast: boolean): Generator<Row[]>
+  readonly faults: Bounded<CsvFault>
+  readonly warnings: Bounded<string>
+  /** the rest of the file cannot be read */
+  readonly isStopped: boolean
+  /** rows below the header, sound or not */
+  readonly rows: number
+  readonly seen: Seen
+  has(column: Column): boolean
 }
 
-export type CsvResult = { rows: Row[]; faults: CsvFault[]; warnings: string[] }
-
-type Fields = { line: number; fields: string[] }
-type Cells = Readonly<Partial<Record<Column, string>>>
+/** Faults and warnings that are told; of the others only the count. */
+const mostFaults = 500
+const mostWarnings = 100
+const mostRows = 500_000
+/** Bytes between two batches. */
+const pieceSize = 32 * 1024
 
 /**
  * Reads hardware.csv as EKS Anywhere does: columns by header name in any order, unknown ones left out. Unlike it, every
  * fault of every row is reported, and a netmask has to be one.
- * @returns rows only when there is no fault
+ * @param namespace of rows that name none
  */
-export function parseCsv(text: string): CsvResult {
-  const { records, faults } = readRecords(text)
-  const header = records[0]
-  if (!header)
-    return failed([{ line: 1, column: '', value: '', expected: 'a header line and a row per machine' }])
-  const names = header.fields.map((name) => name.trim())
-  const warnings = unknownColumns(names)
-  const headerFaults = checkHeader(names, header.line)
-  if (headerFaults.length > 0) return failed(headerFaults, warnings)
-  if (records.length === 1)
-    return failed(
-      [{ line: header.line + 1, column: '', value: '', expected: 'at least one row below the header' }],
-      warnings,
-    )
-  const rows: Row[] = []
+export function createCsvReader(namespace: string): CsvReader {
+  const text = createTextReader()
+  const records = createRecordReader()
+  const faults = createBounded<CsvFault>(mostFaults)
+  const warnings = createBounded<string>(mostWarnings)
   const seen = createSeen()
-  for (const record of records.slice(1)) {
-    const fault = (column: string, value: string, expected: string) =>
-      void faults.push({ line: record.line, column, value: shown(column, value), expected })
-    if (record.fields.length !== names.length) {
-      fault('', `${record.fields.length} fields`, `${names.length} fields, as in the header`)
-      continue
-    }
-    const row = readRow(cellsOf(names, record.fields), record.line, fault, seen)
-    if (row) rows.push(row)
-    for (const server of row?.nameservers ?? [])
-      if (!parseIp4(server))
-        warnings.push(`line ${record.line}: nameserver "${server}" is no IPv4 address and is not offered`)
+  const readRow = createRowReader(namespace, faults.add)
+  let header: Header | undefined
+  let headerLine = 1
+  let isStopped = false
+  let rows = 0
+
+  const stop = (fault: CsvFault) => {
+    isStopped = true
+    faults.add(fault)
   }
-  if (faults.length === 0) return { rows, faults, warnings }
-  return failed(
-    faults.toSorted((a, b) => a.line - b.line),
+
+  function begin(record: CsvRecord): void {
+    const result = readHeader(record)
+    headerLine = record.line
+    for (const warning of result.warnings) warnings.add(warning)
+    for (const fault of result.faults) faults.add(fault)
+    header = result.header
+    if (!header) isStopped = true
+  }
+
+  function rowOf({ line, fields, fault }: CsvRecord, { width, columns }: Header): Row | undefined {
+    rows++
+    const refused = misshapen(fields, fault, width)
+    if (refused) {
+      faults.add({ line, column: '', ...refused })
+      return undefined
+    }
+    const { read, row } = readRow(cellsOf(fields, columns), line)
+    for (const repeated of seen.add(read, line)) faults.add(repeated)
+    if (!row) return undefined
+    for (const server of silentNameservers(row))
+      warnings.add(`line ${line}: nameserver "${server}" is no IPv4 address and is not offered`)
+    return row
+  }
+
+  function batch(found: readonly CsvRecord[]): Row[] {
+    const sound: Row[] = []
+    for (const record of found) {
+      if (isStopped) break
+      if (!header) begin(record)
+      else if (rows === mostRows) stop({ line: record.line, column: '', value: '', expected: tooMany })
+      else {
+        const row = rowOf(record, header)
+        if (row) sound.push(row)
+      }
+    }
+    return sound
+  }
+
+  function end(): void {
+    if (isStopped) return
+    if (!header)
+      faults.add({ line: 1, column: '', value: '', expected: 'a header line and a row per machine' })
+    else if (rows === 0)
+      faults.add({
+        line: headerLine + 1,
+        column: '',
+        value: '',
+        expected: 'at least one row below the header',
+      })
+  }
+
+  return {
+    faults,
     warnings,
-  )
-}
-
-const failed = (faults: CsvFault[], warnings: string[] = []): CsvResult => ({ rows: [], faults, warnings })
-
-/** Passwords are never repeated; long values are cut. */
-function shown(column: string, value: string): string {
-  if (column === 'bmc_password') return value === '' ? '' : '***'
-  return value.length > 100 ? `${value.slice(0, 100)}…` : value
-}
-
-/** Records with the line they start on; blank lines are left out. A quoted field may span lines. */
-function readRecords(text: string): { records: Fields[]; faults: CsvFault[] } {
-  // The parser settles on the first line's end for the whole file.
-  const content = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
-  const records: Fields[] = []
-  const faults: CsvFault[] = []
-  let line = 1
-  let read = 0
-  papaparse.parse<string[]>(content, {
-    delimiter: ',',
-    newline: '\n',
-    step: ({ data, errors, meta }) => {
-      if (data.some((field) => field.trim() !== ''))
-        records.push({ line, fields: data.map((field) => field.trim()) })
-      for (const error of errors)
-        faults.push({ line, column: '', value: '', expected: `well-formed CSV: ${error.message}` })
-      line += linesIn(content, read, meta.cursor)
-      read = meta.cursor
+    seen,
+    has: (column) => header?.has(column) ?? false,
+    get isStopped() {
+      return isStopped
     },
-  })
-  return { records, faults }
+    get rows() {
+      return rows
+    },
+    *read(bytes, isLast) {
+      for (let at = 0; at === 0 || at < bytes.length; at += pieceSize) {
+        if (isStopped) return
+        const isEnd = isLast && at + pieceSize >= bytes.length
+        const piece = text.read(bytes.subarray(at, at + pieceSize), isEnd)
+        if (typeof piece !== 'string') return stop(piece)
+        yield batch(records.read(piece, isEnd))
+        const stopped = records.stopped()
+        if (stopped && !isStopped) stop({ column: '', value: '', ...stopped })
+      }
+      if (isLast) end()
+    },
+  }
 }
 
-function linesIn(text: string, from: number, to: number): number {
-  let count = 0
-  for (let at = from; at < to; at++) if (text.charCodeAt(at) === 10) count++
-  return count
+const tooMany = `at most ${mostRows} rows in one file`
+
+function misshapen(fields: readonly string[], fault: string | undefined, width: number) {
+  if (fault !== undefined) return { value: '', expected: `well-formed CSV: ${fault}` }
+  if (fields.length === width) return undefined
+  return { value: `${fields.length} fields`, expected: `${width} fields, as in the header` }
 }
 
-const known: readonly string[] = [...requiredColumns, ...optionalColumns]
-
-function unknownColumns(names: readonly string[]): string[] {
-  const unknown = names.filter((name) => !known.includes(name))
-  return unknown.length > 0 ? [`unknown columns are left out: ${unknown.join(', ')}`] : []
-}
-
-function checkHeader(names: readonly string[], line: number): CsvFault[] {
-  const missing = requiredColumns.filter((name) => !names.includes(name))
-  const twice = new Set(names.filter((name, at) => known.includes(name) && names.indexOf(name) !== at))
-  const faults = [...twice].map((column) => ({ line, column, value: column, expected: 'each column once' }))
-  if (missing.length === 0) return faults
-  const expected = `missing required columns in csv: ${missing.join(', ')}`
-  return [{ line, column: missing.join(', '), value: '', expected }, ...faults]
-}
-
-function cellsOf(names: readonly string[], fields: readonly string[]): Cells {
-  return Object.fromEntries(names.flatMap((name, at) => (known.includes(name) ? [[name, fields[at]!]] : [])))
-}
-
-type AddFault = (column: string, value: string, expected: string) => void
-
-/** Lines on which values that must be unique were first seen. */
-type Seen = Readonly<Record<'hostname' | 'mac' | 'ip_address' | 'bmc_ip', Map<string, number>>>
-const createSeen = (): Seen => ({
-  hostname: new Map(),
-  mac: new Map(),
-  ip_address: new Map(),
-  bmc_ip: new Map(),
-})
-
-function readRow(cells: Cells, line: number, fault: AddFault, seen: Seen): Row | undefined {
-  let sound = true
-  const refuse: AddFault = (...details) => {
-    sound = false
-    fault(...details)
+function cellsOf(fields: readonly string[], columns: Header['columns']): Cells {
+  const cells: Partial<Record<Column, string>> = {}
+  for (const { column, at } of columns) {
+    const field = fields[at]!
+    cells[column] = isVerbatim(column) ? field : field.trim()
   }
-  const read = <T>(column: Column, parse: (text: string) => Parsed<T>): T | undefined => {
-    const text = cells[column] ?? ''
-    const parsed = parse(text)
-    if (parsed.ok) return parsed.value
-    refuse(column, text, parsed.expected)
-    return undefined
-  }
-  const once = <T extends string>(column: keyof Seen, value: T | undefined): T | undefined => {
-    const first = value === undefined ? undefined : seen[column].get(value)
-    if (first !== undefined) refuse(column, value!, `a value of its own: line ${first} has it too`)
-    else if (value !== undefined) seen[column].set(value, line)
-    return value
-  }
-  const row = {
-    line,
-    hostname: once('hostname', read('hostname', cell.hostnameOf))!,
-    mac: once('mac', read('mac', cell.macOf))!,
-    ip: once('ip_address', read('ip_address', cell.ipOf))!,
-    netmask: read('netmask', cell.netmaskOf)!,
-    gateway: read('gateway', cell.ipOf)!,
-    nameservers: read('nameservers', cell.nameserversOf)!,
-    labels: read('labels', cell.labelsOf)!,
-    disk: read('disk', cell.diskOf)!,
-    vlanId: cells.vlan_id === undefined ? undefined : read('vlan_id', cell.vlanOf)!,
-    bmc: undefined as Bmc | undefined,
-  }
-  if (bmcColumns.some((column) => (cells[column] ?? '') !== '')) {
-    row.bmc = {
-      ip: once('bmc_ip', read('bmc_ip', cell.bmcIpOf))!,
-      username: read('bmc_username', cell.filled('a user name, since the row has BMC fields'))!,
-      password: read('bmc_password', cell.filled('a password, since the row has BMC fields'))!,
-    }
-  }
-  return sound ? row : undefined
+  return cells
 }

@@ -1,38 +1,31 @@
 import { apiVersionOf } from '../model/kinds.ts'
-import type { Hardware, HardwareSpec } from '../model/hardware.ts'
+import type { Hardware, HardwareInterface, HardwareSpec } from '../model/hardware.ts'
+import { parseMac } from '../model/mac.ts'
 import type { NewObject } from '../model/object.ts'
-import { columns } from './columns.ts'
-import type { Column } from './columns.ts'
-import type { Row } from './csv.ts'
+import type { Row } from './row.ts'
 
 /** Longest lease that is not "for ever" (0xffffffff); what EKS Anywhere writes. */
 const leaseSeconds = 4294967294
 
+/** Marks Hardware that an import has written, so that a later file can be asked what it no longer has. */
+export const importedAnnotation = 'ironwake.dev/imported'
+
 /** The Hardware of one row, field for field as `eksctl anywhere generate hardware` makes it. */
-export function hardwareOf(row: Row, namespace: string): NewObject<HardwareSpec> {
+export function hardwareOf(row: Row): NewObject<HardwareSpec> {
   const address = { address: row.ip, netmask: row.netmask, gateway: row.gateway, family: 4 }
   return {
     apiVersion: apiVersionOf('Hardware'),
     kind: 'Hardware',
-    metadata: { name: row.hostname, namespace, labels: row.labels },
+    metadata: {
+      name: row.hostname,
+      namespace: row.namespace,
+      labels: row.labels,
+      annotations: { [importedAnnotation]: 'csv' },
+    },
     spec: {
-      ...(row.bmc ? { bmcRef: { kind: 'Machine', name: `bmc-${row.hostname}` } } : {}),
+      ...(row.bmc ? { bmcRef: bmcRefOf(row) } : {}),
       disks: [{ device: row.disk }],
-      interfaces: [
-        {
-          netboot: { allowPXE: true, allowWorkflow: true },
-          dhcp: {
-            arch: 'x86_64',
-            mac: row.mac,
-            hostname: row.hostname,
-            name_servers: row.nameservers,
-            uefi: true,
-            lease_time: leaseSeconds,
-            ip: address,
-            ...(row.vlanId ? { vlan_id: row.vlanId } : {}),
-          },
-        },
-      ],
+      interfaces: [interfaceOf(row, address)],
       metadata: {
         facility: { facility_code: 'onprem', plan_slug: 'c2.medium.x86' },
         instance: {
@@ -44,82 +37,114 @@ export function hardwareOf(row: Row, namespace: string): NewObject<HardwareSpec>
           always_pxe: true,
         },
       },
+      ...userFields(row),
     },
   }
 }
+
+type Address = { address: string; netmask: string; gateway: string; family: number }
+
+function interfaceOf(row: Row, ip: Address): HardwareInterface {
+  return {
+    netboot: { allowPXE: true, allowWorkflow: true },
+    dhcp: {
+      arch: row.arch ?? 'x86_64',
+      mac: row.mac,
+      hostname: row.hostname,
+      name_servers: row.nameservers,
+      uefi: row.uefi ?? true,
+      lease_time: leaseSeconds,
+      ip,
+      ...(row.vlanId ? { vlan_id: row.vlanId } : {}),
+    },
+  }
+}
+
+const userFields = ({ userData, vendorData }: Row) => ({
+  ...(userData === undefined ? {} : { userData }),
+  ...(vendorData === undefined ? {} : { vendorData }),
+})
+
+export const bmcRefOf = ({ hostname }: Row) => ({ kind: 'Machine', name: `bmc-${hostname}` })
 
 /**
  * What a row says of a Hardware that exists: the file's own fields are set, all others kept (owner labels, annotations,
- * finalizers, user data, whether it may netboot, further interfaces and disks; the BMC of a row without BMC fields, the
- * VLAN when the file has no such column).
+ * finalizers, whether it may netboot, lease time, further interfaces and disks, the BMC of a row without BMC fields,
+ * the VLAN when the file has no such column). What the metadata repeats of MAC and address follows, unless somebody
+ * has set it to something else.
  */
 export function merged(stored: Hardware, row: Row): Hardware {
-  const wanted = hardwareOf(row, stored.metadata.namespace).spec!
   const spec = stored.spec ?? {}
   const [nic, ...others] = spec.interfaces ?? []
   const [disk, ...disks] = spec.disks ?? []
-  const { vlan_id, ...dhcp } = nic?.dhcp ?? {}
-  const keptVlan = row.vlanId === undefined && vlan_id !== undefined ? { vlan_id } : {}
-  const wantedNic = wanted.interfaces![0]!
+  const wanted = hardwareOf(row).spec!
   return {
     ...stored,
-    metadata: { ...stored.metadata, labels: { ...stored.metadata.labels, ...row.labels } },
+    metadata: withLabels(stored.metadata, row.labels),
     spec: {
       ...spec,
-      ...(wanted.bmcRef ? { bmcRef: wanted.bmcRef } : {}),
-      disks: [{ ...disk, ...wanted.disks![0] }, ...disks],
-      interfaces: [
-        {
-          ...wantedNic,
-          ...nic,
-          dhcp: {
-            ...dhcp,
-            ...keptVlan,
-            ...wantedNic.dhcp,
-            arch: dhcp.arch ?? 'x86_64',
-            uefi: dhcp.uefi ?? true,
-          },
-        },
-        ...others,
-      ],
-      metadata: {
-        ...wanted.metadata,
-        ...spec.metadata,
-        instance: {
-          ...wanted.metadata!.instance,
-          ...spec.metadata?.instance,
-          id: row.mac,
-          hostname: row.hostname,
-          ips: wanted.metadata!.instance!.ips!,
-        },
-      },
+      ...(row.bmc && !spec.bmcRef ? { bmcRef: bmcRefOf(row) } : {}),
+      disks: [{ ...disk, device: row.disk }, ...disks],
+      interfaces: [nic ? mergedInterface(nic, row) : wanted.interfaces![0]!, ...others],
+      metadata: mergedMetadata(stored, row, wanted),
+      ...userFields(row),
     },
   }
 }
 
-/** Hardware as hardware.csv, header included. BMC fields live in other objects and stay empty. */
-export function toCsv(hardware: readonly Hardware[]): string {
-  const lines = hardware.map((object) => columns.map((column) => quoted(cellOf(object, column))).join(','))
-  return [columns.join(','), ...lines, ''].join('\n')
+function withLabels(metadata: Hardware['metadata'], labels: Row['labels']): Hardware['metadata'] {
+  if (Object.keys(labels).length === 0) return metadata
+  return { ...metadata, labels: { ...metadata.labels, ...labels } }
 }
 
-const quoted = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
-
-function cellOf({ metadata, spec }: Hardware, column: Column): string {
-  const dhcp = spec?.interfaces?.[0]?.dhcp
-  const labels = Object.entries(metadata.labels ?? {}).filter(
-    ([key]) => !key.startsWith('v1alpha1.tinkerbell.org/'),
-  )
-  const cells: Partial<Record<Column, string | undefined>> = {
-    hostname: metadata.name,
-    mac: dhcp?.mac,
-    ip_address: dhcp?.ip?.address,
-    netmask: dhcp?.ip?.netmask,
-    gateway: dhcp?.ip?.gateway,
-    nameservers: dhcp?.name_servers?.join('|'),
-    labels: labels.map(([key, value]) => `${key}=${value}`).join('|'),
-    disk: spec?.disks?.[0]?.device,
-    vlan_id: dhcp?.vlan_id,
+function mergedInterface(nic: HardwareInterface, row: Row): HardwareInterface {
+  const { vlan_id, ...dhcp } = nic.dhcp ?? {}
+  const vlan = row.vlanId === undefined ? vlan_id : row.vlanId || undefined
+  const isSameMac = parseMac(dhcp.mac ?? '') === row.mac
+  return {
+    ...nic,
+    dhcp: {
+      ...(nic.dhcp ? dhcp : { hostname: row.hostname, uefi: true, arch: 'x86_64', lease_time: leaseSeconds }),
+      ...(isSameMac ? {} : { mac: row.mac }),
+      name_servers: row.nameservers,
+      ip: {
+        ...(dhcp.ip ?? { family: 4 }),
+        address: row.ip,
+        netmask: row.netmask,
+        gateway: row.gateway,
+      },
+      ...(vlan === undefined ? {} : { vlan_id: vlan }),
+      ...(row.arch === undefined ? {} : { arch: row.arch }),
+      ...(row.uefi === undefined ? {} : { uefi: row.uefi }),
+    },
   }
-  return cells[column] ?? ''
 }
+
+function mergedMetadata(
+  { spec }: Hardware,
+  row: Row,
+  wanted: HardwareSpec,
+): NonNullable<HardwareSpec['metadata']> {
+  const before = spec?.interfaces?.[0]?.dhcp
+  const { metadata } = spec ?? {}
+  if (!metadata) return wanted.metadata!
+  const { instance } = metadata
+  if (!instance) return { ...metadata, instance: wanted.metadata!.instance! }
+  const [first, ...others] = instance.ips ?? []
+  const wasOurs = first?.address !== undefined && first.address === before?.ip?.address
+  const address = { address: row.ip, netmask: row.netmask, gateway: row.gateway }
+  return {
+    ...metadata,
+    instance: {
+      ...instance,
+      ...(isOneMac(instance.id, before?.mac) ? { id: followed(instance.id, row.mac) } : {}),
+      ...(wasOurs ? { ips: [{ ...first, ...address }, ...others] } : {}),
+    },
+  }
+}
+
+/** Whether the id of an instance is nothing, or the MAC that its machine had. */
+const isOneMac = (id: string | undefined, mac: string | undefined) =>
+  id === undefined || id === '' || (parseMac(id) !== undefined && parseMac(id) === parseMac(mac ?? ''))
+
+const followed = (id: string | undefined, mac: string) => (parseMac(id ?? '') === mac ? id! : mac)

@@ -8,17 +8,11 @@ import type { Workflow } from '../model/workflow.ts'
 import type { Store } from '../store/store.ts'
 import type { TimelineEntry } from '../timeline/stage.ts'
 import type { KubeApp } from './app.ts'
+import { hardwareCsvRoutes } from './hardware-csv.ts'
+import type { HardwareCsvDeps } from './hardware-csv.ts'
 import { LineStream } from './lines.ts'
 import { isSet, parameter } from './options.ts'
 import type { Query } from './options.ts'
-import { failure } from './status.ts'
-
-/** A fault of one CSV cell: `line` as in the file (the header is 1). */
-export type CsvFault = { line: number; column: string; value: string; expected: string }
-
-export type ImportReport =
-  | { created: number; updated: number; unchanged: number; warnings: readonly string[] }
-  | { faults: readonly CsvFault[]; warnings: readonly string[] }
 
 export type TimelineSource = {
   /** oldest first */
@@ -27,26 +21,22 @@ export type TimelineSource = {
   subscribe(mac: Mac | undefined, listener: (mac: Mac, entry: TimelineEntry) => void): () => void
 }
 
-export type IronwakeDeps = {
+export type IronwakeDeps = HardwareCsvDeps & {
   store: Pick<Store, 'get' | 'list'>
-  importCsv(text: string, options: { namespace: string; dryRun: boolean }): Promise<ImportReport>
   timeline: TimelineSource
   lookup: { machineByMac(mac: Mac): Machine | undefined }
   /** what an action printed, from line `since` on; without it the route does not exist */
   workflowLogs?(uid: string, actionId: string, since?: number): Promise<object>
   /** how far the actions of a Workflow have come; without it the route does not exist */
   workflowProgress?(uid: string): Promise<readonly { actionId: string }[]>
-  shutdown: AbortSignal
 }
 
-/** Namespace of objects from CSV, unless told otherwise. */
-const csvNamespace = 'eksa-system'
 /** A follower is told to come back after this long, ms. */
 const followMs = 3_600_000
 
-/** What is not a resource: CSV import, boot timelines, logs and progress of actions. */
+/** What is not a resource: hardware.csv, boot timelines, logs and progress of actions. */
 export function ironwakeRoutes(app: KubeApp, deps: IronwakeDeps): void {
-  importRoute(app, deps)
+  hardwareCsvRoutes(app, deps)
   timelineRoute(app, deps)
   workflowRoutes(app, deps)
 }
@@ -99,21 +89,6 @@ function lineNumber(text: string | undefined): number {
   if (text === undefined) return 0
   if (/^\d{1,15}$/.test(text)) return Number(text)
   throw new AppError('BadRequest', `since: "${text}" is not the number of a line`)
-}
-
-function importRoute(app: KubeApp, deps: IronwakeDeps): void {
-  app.post('/ironwake/v1/hardware/import', async (request, reply) => {
-    const query = request.query as Query
-    if (typeof request.body !== 'string')
-      throw new AppError('UnsupportedMediaType', 'the request body must be CSV, with content type text/csv')
-    const report = await deps.importCsv(request.body, {
-      namespace: parameter(query, 'namespace') ?? csvNamespace,
-      dryRun: isSet(query, 'dryRun') || parameter(query, 'dryRun') === 'All',
-    })
-    if (!('faults' in report)) return report
-    const message = `the CSV has ${report.faults.length} fault(s); nothing was imported`
-    return reply.code(422).send({ ...failure(422, 'Invalid', message), ...report })
-  })
 }
 
 type Subject = { macs: readonly Mac[]; hardware: string | null }

@@ -9,8 +9,10 @@ let server: TestServer
 const imported: { text: string; options: object }[] = []
 t.before(async () => {
   server = await startServer({
-    importCsv: async (text, options) => {
-      imported.push({ text, options })
+    importCsv: async (body, { namespace, dryRun }) => {
+      let text = ''
+      for await (const bytes of body) text += Buffer.from(bytes).toString()
+      imported.push({ text, options: { namespace, dryRun } })
       if (!text.includes('bad'))
         return { created: 2, updated: 0, unchanged: 1, warnings: ['line 3: no disk'] }
       return {
@@ -49,6 +51,7 @@ t.test('hardware import shows faults as a table and fails', async (t) => {
   const json = await run(['hardware', 'import', '-', '-o', 'json'], { readStdin })
   t.equal(json.code, 1)
   t.match(JSON.parse(json.out), { faults: [{ line: 2, column: 'mac' }] })
+  t.match(await run(['hardware', 'import', '/tmp']), { code: 1, err: /cannot read \/tmp: it is a folder/ })
   t.match(await run(['hardware', 'import', '/nowhere.csv']), { code: 1, err: /cannot read \/nowhere\.csv/ })
 })
 

@@ -1,7 +1,6 @@
 import t from 'tap'
-import { parseCsv } from '../../src/inventory/csv.ts'
-import { hardwareOf, toCsv } from '../../src/inventory/resources.ts'
-import type { Hardware } from '../../src/model/hardware.ts'
+import { hardwareOf } from '../../src/inventory/resources.ts'
+import { parseCsv } from './parse.ts'
 
 const header =
   'hostname,bmc_ip,bmc_username,bmc_password,mac,ip_address,netmask,gateway,nameservers,labels,disk,vlan_id'
@@ -21,7 +20,7 @@ t.test('a sound file has no faults', async (t) => {
   const { rows, faults, warnings } = parseCsv(file(sound))
   t.same(faults, [])
   t.same(warnings, [])
-  t.match(rows, [{ line: 2, hostname: 'n1', labels: { type: 'cp' }, bmc: undefined, vlanId: '' }])
+  t.match(rows, [{ line: 2, hostname: 'n1', labels: { type: 'cp' }, vlanId: '' }])
 })
 
 const cases = [
@@ -174,10 +173,10 @@ t.test('line ends may be mixed, and a quoted field may hold some', async (t) => 
     { line: 3, column: 'hostname', expected: /DNS-1123/ },
     { line: 3, column: 'mac' },
     { line: 3, column: 'ip_address' },
+    { line: 5, column: 'disk' },
     { line: 5, column: 'hostname' },
     { line: 5, column: 'mac' },
     { line: 5, column: 'ip_address' },
-    { line: 5, column: 'disk' },
   ])
 })
 
@@ -190,9 +189,9 @@ t.test('files that are no inventory', async (t) => {
   t.match(parseCsv(file('"n1')).faults[0], { line: 2, expected: /CSV|fields/ })
 })
 
-t.test('a row becomes the Hardware that EKS Anywhere makes of it, and back', async (t) => {
+t.test('a row becomes the Hardware that EKS Anywhere makes of it', async (t) => {
   const [first] = parseCsv(file(row({ vlan_id: '42' }))).rows
-  const hardware = hardwareOf(first!, 'eksa-system')
+  const hardware = hardwareOf(first!)
   t.match(hardware, {
     metadata: { name: 'n1', namespace: 'eksa-system', labels: { type: 'cp' } },
     spec: {
@@ -210,5 +209,4 @@ t.test('a row becomes the Hardware that EKS Anywhere makes of it, and back', asy
     },
   })
   t.notOk(hardware.spec?.bmcRef)
-  t.equal(toCsv([hardware as Hardware]), file(row({ vlan_id: '42' })))
 })

@@ -1,0 +1,102 @@
+import type { Clock } from '../model/clock.ts'
+import { AppError, isCode } from '../model/error.ts'
+import type { Hardware } from '../model/hardware.ts'
+import type { KubeObject } from '../model/object.ts'
+import { createObject, updateObject } from '../store/resource.ts'
+import type { SideStore } from '../store/side.ts'
+import type { Store } from '../store/store.ts'
+import { createBounded } from './fault.ts'
+import type { ImportCounts } from './foresee.ts'
+import { planRow } from './plan.ts'
+import type { Write } from './plan.ts'
+import type { Row } from './row.ts'
+import { idOf } from './seen.ts'
+import { stagedParts } from './stage.ts'
+import { storedOf } from './stored.ts'
+
+export type ApplyDeps = { store: Store; side: SideStore; clock: Clock; newUid(): string }
+
+export type Applied = ImportCounts & { warnings: readonly string[] }
+
+/** Times that a row is tried against newer and newer objects. */
+const maxAttempts = 20
+const mostWarnings = 100
+/** Objects whose writes share a turn of the event loop, and a flush to disk: so many that it takes about this long, ms. */
+const aimMs = 14
+const [fewest, most] = [50, 100]
+
+/**
+ * Carries out a sealed file, in slices small enough for packets and agents to be served in between. May be called again
+ * for a file that was carried out in part.
+ * @param onRows called with the number of rows done so far
+ */
+export async function applyStage(
+  deps: ApplyDeps,
+  id: string,
+  onRows: (done: number) => void = () => {},
+): Promise<Applied> {
+  const counts: ImportCounts = { created: 0, updated: 0, unchanged: 0 }
+  const warnings = createBounded<string>(mostWarnings)
+  let done = 0
+  let size = fewest
+  for await (const rows of stagedParts(deps.side, id)) {
+    for (let at = 0; at < rows.length;) {
+      const slice = sliceOf(rows, at, size)
+      const began = deps.clock.now()
+      for (const outcome of await Promise.all(slice.map((row) => applyRow(deps, row)))) {
+        counts[outcome.did]++
+        if (outcome.warning) warnings.add(outcome.warning)
+      }
+      at += slice.length
+      size = nextSize(size, deps.clock.now() - began)
+      onRows((done += slice.length))
+    }
+  }
+  return { ...counts, warnings: warnings.items }
+}
+
+/** The rows from `at` on that are worth `size` objects; one at least. */
+function sliceOf(rows: readonly Row[], at: number, size: number): Row[] {
+  let end = at
+  for (let objects = 0; end < rows.length && objects < size; end++) objects += rows[end]!.bmc ? 3 : 1
+  return rows.slice(at, end)
+}
+
+/** Objects of the next slice, after `size` objects have taken `tookMs`. */
+function nextSize(size: number, tookMs: number): number {
+  const wanted = tookMs > aimMs ? Math.floor((size * aimMs) / tookMs) : size + 5
+  return Math.min(Math.max(wanted, fewest), most)
+}
+
+type Outcome = { did: keyof ImportCounts; warning?: string }
+
+async function applyRow(deps: ApplyDeps, row: Row): Promise<Outcome> {
+  const key = { kind: 'Hardware', namespace: row.namespace, name: row.hostname } as const
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    const hardware = (await deps.store.get(key)) as Hardware | undefined
+    const writes = planRow(row, await storedOf(deps.store, row, hardware))
+    if ('refused' in writes) {
+      const warning = `line ${row.line}: ${idOf(row.namespace, row.hostname)} was left as it is: ${writes.refused}`
+      return { did: 'unchanged', warning }
+    }
+    if (writes.length === 0) return { did: 'unchanged' }
+    if (await wrote(deps, writes)) return { did: hardware ? 'updated' : 'created' }
+  }
+  throw new AppError('Conflict', `${idOf(row.namespace, row.hostname)} is changed by others all the time`)
+}
+
+/** @returns false when an object has changed since it was read */
+async function wrote(deps: ApplyDeps, writes: readonly Write[]): Promise<boolean> {
+  const results = await Promise.allSettled(writes.map((write) => carryOut(deps, write)))
+  for (const result of results) {
+    if (result.status === 'fulfilled') continue
+    if (!isCode(result.reason, 'Conflict', 'AlreadyExists', 'NotFound')) throw result.reason
+    return false
+  }
+  return true
+}
+
+const carryOut = (deps: ApplyDeps, { before, after }: Write): Promise<KubeObject> =>
+  before
+    ? updateObject(deps.store, after as KubeObject, before.metadata.resourceVersion)
+    : createObject(deps.store, after, deps)
