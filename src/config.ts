@@ -48,7 +48,21 @@ export const ConfigSchema = Type.Object(
       },
       strict,
     ),
-    api: Type.Object({ port: port(7443, 'TCP port of the Kubernetes-style API and health, HTTPS') }, strict),
+    api: Type.Object(
+      {
+        port: port(7443, 'TCP port of the Kubernetes-style API and health, HTTPS'),
+        tls: Type.Object(
+          {
+            cert: text('', 'certificate of the API with its chain, PEM file; default: one of our own CA'),
+            key: text('', 'key of api.tls.cert, PEM file; both are read again when they change'),
+            ca: text('', 'PEM file for kubeconfigs: what verifies api.tls.cert; default: system trust'),
+          },
+          strict,
+        ),
+        clientCa: text('', 'PEM file of CAs whose client certificates the API accepts, besides our own'),
+      },
+      strict,
+    ),
     store: Type.Union([Type.Literal('sqlite')], { default: 'sqlite', description: 'where objects are kept' }),
     osDir: text('', 'netboot kernel and initramfs; default: os in the data directory'),
     imageDir: text('', 'disk images to serve; default: images in the data directory'),
@@ -192,6 +206,22 @@ function fromText(schema: TSchema, typed: string): unknown {
 }
 
 function combinationFaults(config: Record<string, unknown>): Fault[] {
+  return [...portFaults(config), ...tlsFaults(config)]
+}
+
+function tlsFaults(config: Record<string, unknown>): Fault[] {
+  const { cert, key, ca } = (config as Partial<Config>).api?.tls ?? {}
+  if (Boolean(cert) !== Boolean(key))
+    return [
+      {
+        path: cert ? 'api.tls.key' : 'api.tls.cert',
+        message: 'missing: certificate and key belong together',
+      },
+    ]
+  return ca && !cert ? [{ path: 'api.tls.ca', message: 'means nothing without api.tls.cert' }] : []
+}
+
+function portFaults(config: Record<string, unknown>): Fault[] {
   const ports = (config as Partial<Config>).metadata?.ports
   if (
     Array.isArray(ports) &&

@@ -62,3 +62,18 @@ t.test('the default route names its interface', async (t) => {
   t.equal(defaultRouteInterface(header + local + route), 'eth0')
   t.equal(defaultRouteInterface(header + local), undefined)
 })
+
+t.test('a certificate and its key are given together', async (t) => {
+  const faults = (flags: Record<string, string>) => {
+    try {
+      loadConfig({ ...none, flags })
+      return []
+    } catch (error) {
+      return (error as AppError).faults.map(({ path }) => path)
+    }
+  }
+  t.same(faults({ 'api.tls.cert': 'a.pem' }), ['api.tls.key'])
+  t.same(faults({ 'api.tls.key': 'a.pem' }), ['api.tls.cert'])
+  t.same(faults({ 'api.tls.ca': 'a.pem' }), ['api.tls.ca'])
+  t.same(faults({ 'api.tls.cert': 'a.pem', 'api.tls.key': 'b.pem', 'api.tls.ca': 'c.pem' }), [])
+})

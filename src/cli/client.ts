@@ -1,5 +1,6 @@
 import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { AppError } from '../model/error.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
 import { failureOf } from './failure.ts'
@@ -31,6 +32,16 @@ export type Client = {
   namespace: string
   /** Any request; every HTTP status is an answer. An object is sent as JSON, text as it is. */
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /**
+   * Sends a body as it is read and calls `onLine` with each JSON line of the answer. An answer that has no such lines
+   * is returned.
+   */
+  upload(
+    path: string,
+    body: Readable,
+    headers: Record<string, string>,
+    onLine: (line: unknown) => void,
+  ): Promise<Answer | undefined>
   /** The resource that `word` names: kind, plural, singular or short name, in any case, or `plural.group`. */
   resource(word: string): Promise<Resource>
   /** path of the collection, or of the object when `name` is given; of all namespaces without `namespace` */
@@ -60,12 +71,13 @@ const keepAliveMs = 15_000
  */
 export function connect(kubeconfigPath: string): Client {
   const connection = readKubeconfig(kubeconfigPath)
-  const { ca, cert, key, token, verify } = connection
+  const { ca, cert, key, token, verify, serverName } = connection
   const agent = new Agent({
     keepAlive: true,
     rejectUnauthorized: verify,
     ...(ca ? { ca } : {}),
     ...(cert && key ? { cert, key } : {}),
+    ...(serverName ? { servername: serverName } : {}),
   })
   const credentials = token ? { authorization: `Bearer ${token}` } : {}
   let resources: Promise<Resource[]> | undefined
@@ -73,10 +85,10 @@ export function connect(kubeconfigPath: string): Client {
   function open(
     method: string,
     path: string,
-    { body, headers = {}, signal }: { body?: string; headers?: Record<string, string>; signal?: AbortSignal },
+    { body, headers = {}, signal }: OpenOptions,
   ): Promise<IncomingMessage> {
     const url = new URL(path, connection.server)
-    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    const length = typeof body === 'string' ? { 'content-length': String(Buffer.byteLength(body)) } : {}
     const sent = { accept: 'application/json', ...credentials, ...length, ...headers }
     return new Promise((resolve, reject) => {
       let isAnswered = false
@@ -95,7 +107,8 @@ export function connect(kubeconfigPath: string): Client {
         if (isStale) resolve(open(method, path, again))
         else reject(unreachable(connection.server, error))
       })
-      request.end(body)
+      if (body === undefined || typeof body === 'string') request.end(body)
+      else body.on('error', (error) => request.destroy(error)).pipe(request)
     })
   }
 
@@ -118,6 +131,27 @@ export function connect(kubeconfigPath: string): Client {
     })
     const json = parsed(await textOf(response).catch(refuse))
     return { status: response.statusCode ?? 0, json, headers: response.headers }
+  }
+
+  async function upload(
+    path: string,
+    body: Readable,
+    headers: Record<string, string>,
+    onLine: (line: unknown) => void,
+  ): Promise<Answer | undefined> {
+    try {
+      const accept = 'application/x-ndjson, application/json'
+      const response = await open('POST', path, { body, headers: { accept, ...headers } })
+      if (response.headers['content-type']?.startsWith('application/x-ndjson')) {
+        for await (const line of linesOf(response, refuse)) onLine(JSON.parse(line))
+        return undefined
+      }
+      const json = parsed(await textOf(response).catch(refuse))
+      return { status: response.statusCode ?? 0, json, headers: response.headers }
+    } finally {
+      // The server may answer before it has read everything.
+      body.destroy()
+    }
   }
 
   async function ok<T>(
@@ -176,6 +210,7 @@ export function connect(kubeconfigPath: string): Client {
     server: connection.server,
     namespace: connection.namespace,
     request,
+    upload,
     resource,
     path: pathOf,
     list: async (kind, { namespace, labelSelector } = {}) => {
@@ -195,6 +230,8 @@ export function connect(kubeconfigPath: string): Client {
     close: () => agent.destroy(),
   }
 }
+
+type OpenOptions = { body?: string | Readable; headers?: Record<string, string>; signal?: AbortSignal }
 
 type Ok = <T>(method: string, path: string) => Promise<T>
 

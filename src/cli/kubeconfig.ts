@@ -11,6 +11,8 @@ export type Connection = {
   key: string | undefined
   token: string | undefined
   verify: boolean
+  /** name that the certificate must be for, when that is not the host of `server` */
+  serverName: string | undefined
   /** namespace of the context; `default` when it names none */
   namespace: string
 }
@@ -31,6 +33,7 @@ export function readKubeconfig(path: string): Connection {
   if (typeof server !== 'string' || !URL.canParse(server))
     throw invalid(path, `cluster ${JSON.stringify(clusterName)} has no server URL`)
   const pem = (from: Json, name: string) => embedded(from, name, path)
+  const serverName = cluster['tls-server-name']
   const tokenFile = user['tokenFile']
   const token = typeof tokenFile === 'string' ? readText(beside(path, tokenFile)).trim() : user['token']
   return {
@@ -40,6 +43,7 @@ export function readKubeconfig(path: string): Connection {
     key: pem(user, 'client-key'),
     token: typeof token === 'string' && token !== '' ? token : undefined,
     verify: cluster['insecure-skip-tls-verify'] !== true,
+    serverName: typeof serverName === 'string' && serverName !== '' ? serverName : undefined,
     namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
   }
 }

@@ -6,6 +6,7 @@ import { hardwareCommands } from './hardware.ts'
 import { objectCommands } from './objects.ts'
 import { dataText } from './output.ts'
 import { timelineCommand } from './timeline.ts'
+import { tokenCommands } from './token.ts'
 import { workflowCommands } from './workflow.ts'
 
 export type { CliDeps } from './command.ts'
@@ -36,6 +37,7 @@ export function buildProgram(deps: CliDeps): Command {
   objectCommands(program, deps)
   workflowCommands(program, deps)
   timelineCommand(program, deps)
+  tokenCommands(program, deps)
   versionCommand(program, deps)
   inheritSettings(program)
   return program

@@ -7,6 +7,8 @@ import type {
   RouteGenericInterface,
 } from 'fastify'
 import type { KindInfo } from '../model/kinds.ts'
+import type { Attributes } from './attributes.ts'
+import type { Caller } from './caller.ts'
 
 /** The server: HTTP/2 over TLS, with HTTP/1.1 for clients that speak no other. */
 export type KubeApp = FastifyInstance<
@@ -38,6 +40,10 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** who asks, once known */
-    user: string | undefined
+    caller: Caller | undefined
+    /** what is asked for; not on routes that are open */
+    wanted: Attributes | undefined
+    /** text of a JSON body */
+    bodyText: string | undefined
   }
 }

@@ -13,6 +13,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
+import type { Extension, JsonName } from '@peculiar/x509'
 
 /** A certificate and its private key (PKCS #8), both PEM. */
 export type KeyPair = { certPem: string; keyPem: string }
@@ -35,13 +36,14 @@ export const serverDays = 2 * 365
 /**
  * A certificate authority with a fresh key.
  * @param now epoch ms
+ * @param title what the CN begins with
  */
-export async function createCa(now: number): Promise<KeyPair> {
+export async function createCa(now: number, title = 'ironwake CA'): Promise<KeyPair> {
   const keys = await crypto.subtle.generateKey(keyAlgorithm, true, ['sign', 'verify'])
   const cert = await X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: serialNumber(),
-      name: `CN=ironwake CA ${randomBytes(4).toString('hex')}`,
+      name: `CN=${title} ${randomBytes(4).toString('hex')}`,
       notBefore,
       notAfter: new Date(now + caDays * day),
       signingAlgorithm,
@@ -63,28 +65,67 @@ export type ServerNames = { addresses: readonly string[]; hostnames: readonly st
  * A server certificate for `names`, with a fresh key, signed by `ca`.
  * @param now epoch ms
  */
-export async function issueServerCertificate(ca: KeyPair, names: ServerNames, now: number): Promise<KeyPair> {
+export function issueServerCertificate(ca: KeyPair, names: ServerNames, now: number): Promise<KeyPair> {
+  const alternatives = new SubjectAlternativeNameExtension([
+    ...names.hostnames.map((value) => ({ type: 'dns' as const, value })),
+    ...names.addresses.map((value) => ({ type: 'ip' as const, value })),
+  ])
+  return issue(ca, {
+    subject: 'CN=ironwake',
+    notBefore,
+    notAfter: new Date(now + serverDays * day),
+    extensions: [new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]), alternatives],
+  })
+}
+
+export type ClientSubject = { commonName: string; organization: string }
+
+/** A client's clock and this one may differ by this much, ms. */
+const clockSkewMs = 5 * 60_000
+
+/**
+ * A client certificate with a fresh key, signed by `ca`.
+ * @param now epoch ms
+ * @param ttlMs validity from now on
+ */
+export function issueClientCertificate(
+  ca: KeyPair,
+  { commonName, organization }: ClientSubject,
+  { now, ttlMs }: { now: number; ttlMs: number },
+): Promise<KeyPair> {
+  return issue(ca, {
+    subject: [{ CN: [commonName] }, { O: [organization] }],
+    notBefore: new Date(now - clockSkewMs),
+    notAfter: new Date(now + ttlMs),
+    extensions: [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])],
+  })
+}
+
+type Leaf = {
+  subject: string | JsonName
+  notBefore: Date
+  notAfter: Date
+  extensions: readonly Extension[]
+}
+
+async function issue(ca: KeyPair, leaf: Leaf): Promise<KeyPair> {
   const authority = new X509Certificate(ca.certPem)
   const signingKey = await crypto.subtle.importKey('pkcs8', derOf(ca.keyPem), keyAlgorithm, false, ['sign'])
   const keys = await crypto.subtle.generateKey(keyAlgorithm, true, ['sign', 'verify'])
   const cert = await X509CertificateGenerator.create(
     {
       serialNumber: serialNumber(),
-      subject: 'CN=ironwake',
+      subject: leaf.subject,
       issuer: authority.subject,
-      notBefore,
-      notAfter: new Date(Math.min(now + serverDays * day, authority.notAfter.getTime())),
+      notBefore: leaf.notBefore,
+      notAfter: new Date(Math.min(leaf.notAfter.getTime(), authority.notAfter.getTime())),
       signingAlgorithm,
       publicKey: keys.publicKey,
       signingKey,
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        new SubjectAlternativeNameExtension([
-          ...names.hostnames.map((value) => ({ type: 'dns' as const, value })),
-          ...names.addresses.map((value) => ({ type: 'ip' as const, value })),
-        ]),
+        ...leaf.extensions,
         await SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
         await AuthorityKeyIdentifierExtension.create(authority, false, crypto),
       ],

@@ -6,6 +6,7 @@ import { AppError, messageOf } from '../model/error.ts'
 import type { KeyPair, ServerNames } from './certificate.ts'
 import { makeDirectory, readIfPresent, writeAtomic } from './file.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
+import type { Serving } from './tls-files.ts'
 
 /** Namespace of objects made from CSV rows, and so the one that `admin.kubeconfig` starts in. */
 const defaultNamespace = 'eksa-system'
@@ -20,6 +21,8 @@ export type Pki = {
   /** bearer token of the administrator: 32 random bytes, base64url */
   adminToken: string
   kubeconfigPath: string
+  /** signs client certificates, and nothing else */
+  clientCa: KeyPair
   /** end of the server certificate's validity, epoch ms */
   expiresAt: number
 }
@@ -32,11 +35,14 @@ export type PkiDeps = {
   clock: Pick<Clock, 'now'>
   /** port of the API for the kubeconfig; 0 (chosen on listen) leaves the file to `writeAdminKubeconfig` */
   port?: number
+  /** how the API is verified when it is served with a certificate from elsewhere */
+  serving?: Serving
 }
 
 /**
  * Loads the keys of this server from `dataDir/pki`, making what is missing: a CA (kept for ever), a server certificate
- * (replaced when names change or 30 days before its end) and an admin token; writes `dataDir/admin.kubeconfig`. Keys are written with mode 0600, a new `dataDir` with 0700.
+ * (replaced when names change or 30 days before its end), a CA for client certificates and an admin token; writes
+ * `dataDir/admin.kubeconfig`. Keys are written with mode 0600, a new `dataDir` with 0700.
  * @throws AppError FailedPrecondition when a file is broken: it is never silently replaced
  */
 export async function loadOrCreatePki(deps: PkiDeps): Promise<Pki> {
@@ -44,7 +50,8 @@ export async function loadOrCreatePki(deps: PkiDeps): Promise<Pki> {
   await makeDirectory(deps.dataDir, 0o700)
   await makeDirectory(directory, 0o700)
   const now = deps.clock.now()
-  const ca = await loadOrCreateCa(directory, now)
+  const ca = await loadOrCreateCa(join(directory, 'ca.pem'), now)
+  const clientCa = await loadOrCreateCa(join(directory, 'client-ca.pem'), now, 'ironwake client CA')
   const server = await loadOrIssue(directory, ca, namesOf(deps), now)
   const adminToken = await loadOrCreateToken(join(directory, 'admin.token'))
   const pki: Pki = {
@@ -52,18 +59,24 @@ export async function loadOrCreatePki(deps: PkiDeps): Promise<Pki> {
     certPem: server.certPem,
     keyPem: server.keyPem,
     adminToken,
+    clientCa,
     kubeconfigPath: join(resolve(deps.dataDir), 'admin.kubeconfig'),
     expiresAt: Date.parse(new X509Certificate(server.certPem).validTo),
   }
   const port = deps.port ?? 7443
-  if (port !== 0) await writeAdminKubeconfig(pki, deps.addresses[0] ?? '127.0.0.1', port)
+  if (port !== 0) await writeAdminKubeconfig(pki, deps.addresses[0] ?? '127.0.0.1', port, deps.serving)
   return pki
 }
 
 /** Writes `admin.kubeconfig` for a server reached at `host` and `port`; an equal file is left alone. */
-export async function writeAdminKubeconfig(pki: Pki, host: string, port: number): Promise<void> {
+export async function writeAdminKubeconfig(
+  pki: Pki,
+  host: string,
+  port: number,
+  serving: Serving = { caPem: pki.caPem },
+): Promise<void> {
   const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
-  const input = { server, caPem: pki.caPem, token: pki.adminToken, namespace: defaultNamespace }
+  const input = { server, ...serving, user: 'admin', token: pki.adminToken, namespace: defaultNamespace }
   await writeKubeconfig(pki.kubeconfigPath, input)
 }
 
@@ -80,8 +93,7 @@ function namesOf(deps: PkiDeps): ServerNames {
   return { addresses: [...new Set(addresses)], hostnames: [...new Set(hostnames)] }
 }
 
-async function loadOrCreateCa(directory: string, now: number): Promise<KeyPair> {
-  const path = join(directory, 'ca.pem')
+async function loadOrCreateCa(path: string, now: number, title?: string): Promise<KeyPair> {
   const text = await readIfPresent(path)
   if (text !== undefined) {
     const { pair, cert } = parsePair(path, text)
@@ -90,7 +102,7 @@ async function loadOrCreateCa(directory: string, now: number): Promise<KeyPair> 
     return pair
   }
   const { createCa } = await import('./certificate.ts')
-  const pair = await createCa(now)
+  const pair = await createCa(now, title)
   await writeAtomic(path, pair.keyPem + pair.certPem, 0o600)
   return pair
 }

@@ -161,7 +161,7 @@ t.test('a TLS client that trusts the CA accepts the server', async (t) => {
 
 t.test('only the admin token belongs to the admin', async (t) => {
   const authenticate = tokenAuthenticator('secret-token')
-  t.same(authenticate('secret-token'), { user: 'admin' })
+  t.same(authenticate('secret-token'), { user: 'admin', role: 'admin' })
   for (const token of ['', 'secret-toke', 'secret-token ', 'Secret-token'])
     t.equal(authenticate(token), undefined)
 })
