@@ -11,8 +11,11 @@ import { bootFiles, readScriptTexts } from './boot/open.ts'
 import type { Config } from './config.ts'
 import { dhcpServer } from './dhcp/server.ts'
 import { grpcServer } from './grpc/server.ts'
+import { exportCsv } from './inventory/export.ts'
 import { importCsv, resumeImports } from './inventory/import.ts'
+import { collector } from './kube/collector.ts'
 import { kubeServer } from './kube/server.ts'
+import { replaceTls } from './kube/tls.ts'
 import type { Part } from './lifecycle.ts'
 import { aborted, runTogether } from './lifecycle.ts'
 import type { Logger } from './log.ts'
@@ -20,14 +23,16 @@ import { metadataHttp } from './metadata/http.ts'
 import { systemClock as clock } from './model/clock.ts'
 import type { Ip4 } from './model/ip4.ts'
 import type { Machine } from './model/machine.ts'
-import { loadOrCreatePki } from './pki/pki.ts'
-import type { Pki } from './pki/pki.ts'
-import { tokenAuthenticator } from './pki/token.ts'
+import { openCredentials } from './pki/credentials.ts'
+import type { Credentials } from './pki/credentials.ts'
+import { watchTlsFiles } from './pki/tls-files.ts'
+import type { TlsPair } from './pki/tls-files.ts'
 import { createLookup, runLookup } from './store/lookup.ts'
 import type { LookupFeed } from './store/lookup.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { SqliteStore } from './store/sqlite.ts'
 import { tftpServer } from './tftp/server.ts'
+import { checkTemplate } from './template/render.ts'
 import { createTimeline } from './timeline/timeline.ts'
 import type { Timeline } from './timeline/timeline.ts'
 import { createEngine } from './workflow/engine.ts'
@@ -44,7 +49,7 @@ type House = {
   log: Logger
   address: Ip4
   opened: SqliteStore
-  pki: Pki
+  credentials: Credentials
   lookup: LookupFeed
   timeline: Timeline
 }
@@ -58,21 +63,23 @@ export async function serve(config: Config, log: Logger, signal: AbortSignal): P
   const address = serverAddress(config.address, config.interface)
   const dataDir = resolve(config.dataDir)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const pki = await loadOrCreatePki({
-    dataDir,
-    addresses: [address],
-    hostnames: [hostname()],
-    clock,
-    port: config.api.port,
-  })
   await using opened = await openSqlite(join(dataDir, 'ironwake.db'), { clock })
+  const credentials = await openCredentials({
+    dataDir,
+    address,
+    hostname: hostname(),
+    api: config.api,
+    side: opened.side,
+    clock,
+    log: log.child({ part: 'credentials' }),
+  })
   const timeline = createTimeline({ side: opened.side, clock, log: log.child({ part: 'timeline' }) })
   await timeline.load()
   const lookup = createLookup(log.child({ part: 'lookup' }))
-  const house: House = { config, log, address, opened, pki, lookup, timeline }
+  const house: House = { config, log, address, opened, credentials, lookup, timeline }
   await resumeImports(inventoryDeps(house))
   const { parts, bound } = await createParts(house)
-  log.info({ version, address, dataDir, kubeconfig: pki.kubeconfigPath }, 'ironwake starts')
+  log.info({ version, address, dataDir, kubeconfig: credentials.pki.kubeconfigPath }, 'ironwake starts')
   void bound.then(() => log.info({ address }, 'ironwake is ready'))
   try {
     await runTogether(parts, signal)
@@ -82,9 +89,10 @@ export async function serve(config: Config, log: Logger, signal: AbortSignal): P
   }
 }
 
-const inventoryDeps = ({ opened, log }: House) => ({
+const inventoryDeps = ({ opened, lookup, log }: House) => ({
   store: opened.store,
   side: opened.side,
+  inventory: lookup,
   clock,
   newUid: randomUUID,
   log: log.child({ part: 'inventory' }),
@@ -92,7 +100,8 @@ const inventoryDeps = ({ opened, log }: House) => ({
 
 /** Every part by name; `bound` resolves when all listen and the lookup is in step. */
 async function createParts(house: House): Promise<{ parts: Record<string, Part>; bound: Promise<void> }> {
-  const { config, log, address, opened, pki, lookup, timeline } = house
+  const { config, log, address, opened, credentials, lookup, timeline } = house
+  const { pki, api } = credentials
   const { store, side } = opened
   const { record } = timeline
   const part = (name: string) => log.child({ part: name })
@@ -150,23 +159,32 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     })
   const kube = kubeServer({
     store,
-    tls: pki,
-    authenticate: tokenAuthenticator(pki.adminToken),
+    tls: api,
+    authenticate: credentials.authenticate,
+    tokens: credentials.tokens,
+    issueCertificate: credentials.issueCertificate,
     log: part('api'),
+    audit: part('audit'),
     clock,
     newUid: randomUUID,
     ready: () => [...listeners.checks(), { name: 'lookup', ok: lookup.ready() }],
     version,
-    importCsv: (text, options) => importCsv(inventoryDeps(house), text, options),
+    importCsv: (body, options) => importCsv(inventoryDeps(house), body, options),
+    exportCsv: (options) => exportCsv(inventoryDeps(house), options),
     timeline,
     lookup,
     workflowLogs: logs.read,
     workflowProgress: engine.workflowProgress,
+    admission: {
+      checkTemplate,
+      renderWorkflow: (input) => void plan({ ...input, newId: ulid, now: clock.now() }),
+    },
   })
   const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
   const parts: Record<string, Part> = {
     lookup: (signal) => runLookup({ store, lookup, log: part('lookup') }, signal),
     engine: engine.run,
+    collector: collector({ store, clock, newUid: randomUUID, log: part('collector') }),
     grpc: grpcServer({
       address,
       port: config.grpc.port,
@@ -192,6 +210,15 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       onListening: listeners.expect('tftp'),
     }),
   }
+  const { tlsFiles } = credentials
+  if (tlsFiles)
+    parts['tls'] = (signal) => {
+      const onChange = async (pair: TlsPair) => {
+        replaceTls(kube, { ...api, ...pair })
+        await credentials.certificateChanged(pair)
+      }
+      return watchTlsFiles({ files: tlsFiles, current: api, clock, log: part('tls'), onChange }, signal)
+    }
   for (const port of config.metadata.ports)
     parts[`metadata:${port}`] = listening(metadata(), address, port, listeners.expect(`metadata:${port}`))
   if (config.dhcp.mode === 'reservation')

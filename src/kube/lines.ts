@@ -5,13 +5,14 @@ export type LineOptions = {
   contentType: string
   /** the stream ends after this long, ms */
   timeoutMs: number
+  /** a client that takes nothing for this long is cut off, ms; default 30 s */
+  stalledMs?: number | undefined
   shutdown: AbortSignal
   /** called once when the stream is over, whoever ended it */
   onEnd: () => void
 }
 
-/** A client that takes nothing for this long is cut off. */
-const stalledMs = 30_000
+const defaultStalledMs = 30_000
 /** Longest delay that a timer can hold. */
 const longestMs = 2_147_483_647
 
@@ -62,7 +63,7 @@ export class LineStream {
       const timer = setTimeout(() => {
         this.#raw.destroy()
         this.end()
-      }, stalledMs)
+      }, this.#options.stalledMs ?? defaultStalledMs)
       const before = this.#wake
       this.#wake = () => {
         clearTimeout(timer)

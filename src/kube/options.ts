@@ -1,15 +1,21 @@
 import { AppError } from '../model/error.ts'
 import type { KubeObject } from '../model/object.ts'
-import { fieldSelector, labelSelector } from './selector.ts'
+import { fieldSelector } from './field-selector.ts'
+import { labelSelector } from './selector.ts'
 import type { Selector } from './selector.ts'
 import { StatusError } from './status.ts'
 
 /** A query string, decoded. */
 export type Query = Readonly<Record<string, string | string[] | undefined>>
 
-/** metav1.ListOptions as far as they are honoured; `limit` and `continue` are not: every list is whole. */
+/** metav1.ListOptions */
 export type ListOptions = {
   selects: Selector
+  /** whether `selects` may leave objects out */
+  isSelective: boolean
+  /** `undefined`: all */
+  limit: number | undefined
+  continueToken: string | undefined
   watch: boolean
   /** `undefined`: the newest; 0: any */
   resourceVersion: number | undefined
@@ -32,25 +38,28 @@ export const isSet = (query: Query, name: string): boolean =>
 /**
  * @throws AppError BadRequest for a malformed value, StatusError 422 for combinations that Kubernetes forbids
  */
-export function listOptions(query: Query): ListOptions {
+export function listOptions(query: Query, kind: string): ListOptions {
   const initial = parameter(query, 'sendInitialEvents')
   const options: ListOptions = {
-    selects: selectorOf(query),
+    selects: selectorOf(query, kind),
+    isSelective: ['labelSelector', 'fieldSelector'].some((name) => parameter(query, name) !== undefined),
+    limit: numberOf('limit', parameter(query, 'limit')) || undefined,
+    continueToken: parameter(query, 'continue'),
     watch: isSet(query, 'watch'),
     resourceVersion: versionOf(parameter(query, 'resourceVersion')),
     resourceVersionMatch: matchOf(parameter(query, 'resourceVersionMatch')),
     sendInitialEvents: initial === undefined ? undefined : ['true', '1'].includes(initial),
     allowWatchBookmarks: isSet(query, 'allowWatchBookmarks'),
-    timeoutSeconds: secondsOf(parameter(query, 'timeoutSeconds')),
+    timeoutSeconds: numberOf('timeoutSeconds', parameter(query, 'timeoutSeconds')),
   }
   const wrong = options.watch ? watchFault(options) : listFault(options)
   if (wrong) throw forbidden(wrong.field, wrong.why)
   return options
 }
 
-function selectorOf(query: Query): Selector {
+function selectorOf(query: Query, kind: string): Selector {
   const byLabel = labelSelector(parameter(query, 'labelSelector') ?? '')
-  const byField = fieldSelector(parameter(query, 'fieldSelector') ?? '')
+  const byField = fieldSelector(parameter(query, 'fieldSelector') ?? '', kind)
   return (object: KubeObject) => byField(object) && byLabel(object)
 }
 
@@ -66,16 +75,17 @@ function matchOf(text: string | undefined): ListOptions['resourceVersionMatch'] 
   throw forbidden('resourceVersionMatch', `supported values: "Exact", "NotOlderThan", not "${text}"`)
 }
 
-function secondsOf(text: string | undefined): number | undefined {
+function numberOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new AppError('BadRequest', `timeoutSeconds: Invalid value: "${text}": expected whole seconds`)
+  throw new AppError('BadRequest', `${name}: Invalid value: "${text.slice(0, 100)}": expected a whole number`)
 }
 
 function listFault(options: ListOptions): { field: string; why: string } | undefined {
   const { resourceVersionMatch: match, resourceVersion: version } = options
   if (options.sendInitialEvents !== undefined)
     return { field: 'sendInitialEvents', why: 'sendInitialEvents is forbidden for list' }
+  if (options.continueToken !== undefined) return continueFault(options)
   if (match && version === undefined)
     return {
       field: 'resourceVersionMatch',
@@ -87,6 +97,16 @@ function listFault(options: ListOptions): { field: string; why: string } | undef
       why: 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"',
     }
   return undefined
+}
+
+function continueFault({ resourceVersionMatch: match, resourceVersion: version }: ListOptions) {
+  if (match !== undefined)
+    return {
+      field: 'resourceVersionMatch',
+      why: 'resourceVersionMatch is forbidden when continue is provided',
+    }
+  if (version === undefined || version === 0) return undefined
+  throw new AppError('BadRequest', 'specifying resource version is not allowed when using continue')
 }
 
 function watchFault(options: ListOptions): { field: string; why: string } | undefined {
@@ -120,15 +140,4 @@ export function refuseFuture(wanted: number | undefined, current: number): void 
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
   })
-}
-
-/** @throws StatusError 504 or AppError Expired when a list at `current` cannot be what was asked for */
-export function checkListVersion(options: ListOptions, current: number): void {
-  const { resourceVersion: wanted, resourceVersionMatch: match } = options
-  refuseFuture(wanted, current)
-  if (match === 'Exact' && wanted !== current)
-    throw new AppError(
-      'Expired',
-      `The resourceVersion ${wanted} is too old: only the newest, ${current}, is kept`,
-    )
 }

@@ -1,6 +1,8 @@
+import { groupVersionOf } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
 import type { KubeObject } from '../model/object.ts'
 import { AppError } from '../model/error.ts'
+import type { List } from './list.ts'
 import { partialMetadata, tableOf } from './table.ts'
 import type { RowObject, TableStyle } from './table.ts'
 
@@ -56,20 +58,22 @@ export function renderObject(
 }
 
 /** A list in the wanted shape. */
-export function renderList(
-  shape: Representation,
-  info: KindInfo,
-  list: { items: readonly KubeObject[]; version: number },
-  now: number,
-): object {
-  const metadata = { resourceVersion: String(list.version) }
+export function renderList(shape: Representation, info: KindInfo, list: List, now: number): object {
+  const metadata = {
+    resourceVersion: String(list.version),
+    ...(list.next === undefined ? {} : { continue: list.next }),
+    ...(list.remaining === undefined ? {} : { remainingItemCount: list.remaining }),
+  }
   if (shape.as === 'table')
-    return tableOf(info, list.items, metadata.resourceVersion, { ...shape, now, headers: true })
+    return {
+      ...tableOf(info, list.items, metadata.resourceVersion, { ...shape, now, headers: true }),
+      metadata,
+    }
   if (shape.as === 'metadata') {
     const items = list.items.map((item) => partialMetadata(item))
     return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items }
   }
-  const apiVersion = `${info.group}/${info.version}`
+  const apiVersion = groupVersionOf(info)
   return { kind: `${info.kind}List`, apiVersion, metadata, items: list.items }
 }
 
@@ -82,7 +86,7 @@ export function renderBookmark(
 ): object {
   const annotations = initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}
   const metadata = { resourceVersion: String(version), creationTimestamp: null, ...annotations }
-  if (shape.as === 'json') return { kind: info.kind, apiVersion: `${info.group}/${info.version}`, metadata }
+  if (shape.as === 'json') return { kind: info.kind, apiVersion: groupVersionOf(info), metadata }
   if (shape.as === 'metadata')
     return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata }
   const apiVersion = `meta.k8s.io/${shape.version}`

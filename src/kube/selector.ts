@@ -19,32 +19,6 @@ export function labelSelector(text: string): Selector {
   }
 }
 
-/**
- * A field selector: `metadata.name` and `metadata.namespace` with `=`, `==` or `!=`, joined by commas.
- * @throws AppError BadRequest for other fields
- */
-export function fieldSelector(text: string): Selector {
-  const tests = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map(fieldTest)
-  return (object) => tests.every((holds) => holds(object))
-}
-
-function fieldTest(term: string): Selector {
-  const match = /^([^=!]+?)\s*(==|=|!=)\s*(.*)$/.exec(term)
-  if (!match) throw new AppError('BadRequest', `invalid field selector: "${term}"`)
-  const [, field, operator, value] = match
-  const wanted = operator !== '!='
-  if (field === 'metadata.name') return (object) => (object.metadata.name === value) === wanted
-  if (field === 'metadata.namespace') return (object) => (object.metadata.namespace === value) === wanted
-  throw new AppError(
-    'BadRequest',
-    `field label not supported: ${field}; supported are metadata.name and metadata.namespace`,
-  )
-}
-
 const keyPattern = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
 const valuePattern = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
 

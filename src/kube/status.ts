@@ -5,7 +5,8 @@ import type { ErrorCode, Fault } from '../model/error.ts'
 export type Status = {
   kind: 'Status'
   apiVersion: 'v1'
-  metadata: Record<string, never>
+  /** `continue`: where a list that has expired can be gone on with */
+  metadata: { continue?: string }
   status: 'Success' | 'Failure'
   message?: string
   reason?: string
@@ -31,9 +32,15 @@ export class StatusError extends Error {
   override readonly name = 'StatusError'
   readonly status: Status & { code: number }
 
-  constructor(code: number, reason: string, message: string, details?: StatusDetails) {
+  constructor(
+    code: number,
+    reason: string,
+    message: string,
+    details?: StatusDetails,
+    metadata: Status['metadata'] = {},
+  ) {
     super(message)
-    this.status = failure(code, reason, message, details)
+    this.status = { ...failure(code, reason, message, details), metadata }
   }
 }
 
@@ -78,7 +85,7 @@ export function statusOf(error: unknown, subject?: Subject): Status & { code: nu
   const code = errorCodes[error.code].http
   const reason = reasons[error.code]
   if (error.code === 'Internal') return failure(code, reason, 'Internal error occurred')
-  if (!subject) return failure(code, reason, error.message, causesOf(error.faults))
+  if (!subject) return failure(code, reason, error.message, detailsOf(error.faults))
   const details = {
     ...(subject.name === undefined ? {} : { name: subject.name }),
     group: subject.group,
@@ -92,7 +99,12 @@ function worded(error: AppError, subject: Subject): string {
   if (error.code !== 'Invalid' || error.faults.length === 0) return error.message
   const faults = error.faults.map(({ path, message }) => (path ? `${path}: ${message}` : message))
   const list = faults.length > 1 ? `[${faults.join(', ')}]` : faults[0]
-  return `${subject.kind}.${subject.group} "${subject.name ?? ''}" is invalid: ${list}`
+  const kind = subject.group === '' ? subject.kind : `${subject.kind}.${subject.group}`
+  return `${kind} "${subject.name ?? ''}" is invalid: ${list}`
+}
+
+function detailsOf(faults: readonly Fault[]): StatusDetails | undefined {
+  return faults.length === 0 ? undefined : causesOf(faults)
 }
 
 function causesOf(faults: readonly Fault[]): Pick<StatusDetails, 'causes'> {
@@ -105,7 +117,7 @@ function causesOf(faults: readonly Fault[]): Pick<StatusDetails, 'causes'> {
 /** Failures of the HTTP framework carry a status code of their own. */
 function frameworkStatus(error: unknown): Status & { code: number } {
   const code = (error as { statusCode?: unknown }).statusCode
-  const message = error instanceof Error ? error.message : String(error)
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, 500)
   if (code === 400) return failure(400, 'BadRequest', message)
   if (code === 404) return failure(404, 'NotFound', 'the server could not find the requested resource')
   if (code === 413) return failure(413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728')

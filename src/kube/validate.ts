@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
-import type { TSchema } from 'typebox'
 import { AppError } from '../model/error.ts'
 import type { Fault } from '../model/error.ts'
+import { groupVersionOf } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
 import type { NewObject } from '../model/object.ts'
 import { faultsOf } from '../model/validate.ts'
+import { sameJson } from '../store/json.ts'
 import { isLabelKey, isLabelValue } from './selector.ts'
 
 type Json = Record<string, unknown>
@@ -51,8 +52,10 @@ export const isJson = (value: unknown): value is Json =>
  */
 export function objectFrom(body: unknown, info: KindInfo, namespace: string, name?: string): NewObject {
   if (!isJson(body)) throw new AppError('BadRequest', 'the request body is not a JSON object')
+  const tooLong = sizeFaults(body['metadata'])
+  if (tooLong.length > 0) throw new AppError('Invalid', `${info.kind} is invalid`, { faults: tooLong })
   const object = withoutNulls(body) as Json
-  const apiVersion = `${info.group}/${info.version}`
+  const apiVersion = groupVersionOf(info)
   if ((object['kind'] ?? info.kind) !== info.kind || (object['apiVersion'] ?? apiVersion) !== apiVersion)
     throw new AppError(
       'BadRequest',
@@ -85,53 +88,65 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, withoutNulls(inner)]))
 }
 
+/** Faults that are told; a hostile object may have a million. */
+const maxFaults = 100
+
 /**
- * Checks names, labels and everything that the kind's schema knows; fields it does not know are left alone.
- * @throws AppError Invalid with every fault
+ * Checks names, labels and everything that the kind's schema knows; fields it does not know are left alone. Of an update
+ * only the parts that differ from `stored` are checked, so that an object of older rules can still be let go.
+ * @throws AppError Invalid with every fault, at most 100
  */
-export function checkObject(info: KindInfo, object: unknown): void {
-  const faults = faultsOf(schemaOf(info), object)
-  if (faults.length === 0) faults.push(...nameFaults(object as NewObject))
-  if (faults.length > 0) throw new AppError('Invalid', `${info.kind} is invalid`, { faults })
+export function checkObject(info: KindInfo, object: object, stored?: object): void {
+  const { metadata, ...parts } = object as { metadata: unknown } & Json
+  const tooLong = sizeFaults(metadata)
+  const faults = tooLong.length > 0 ? tooLong : faultsOf(MetaSchema, metadata, 'metadata')
+  if (faults.length === 0) faults.push(...nameFaults(info, object as NewObject))
+  for (const [name, schema] of Object.entries(info.fields)) {
+    const isSame = stored !== undefined && sameJson((stored as Json)[name], parts[name])
+    if (parts[name] !== undefined && !isSame) faults.push(...faultsOf(schema, parts[name], name))
+  }
+  if (faults.length > 0)
+    throw new AppError('Invalid', `${info.kind} is invalid`, { faults: faults.slice(0, maxFaults) })
 }
 
-const schemas = new Map<KindInfo, TSchema>()
+/** Characters of all labels, and of all annotations, of one object. */
+const maxMap = 256 * 1024
 
-function schemaOf(info: KindInfo): TSchema {
-  const known = schemas.get(info)
-  if (known) return known
-  const schema = Type.Object({
-    metadata: MetaSchema,
-    spec: Type.Optional(info.spec),
-    status: Type.Optional(info.status),
+function sizeFaults(metadata: unknown): Fault[] {
+  if (!isJson(metadata)) return []
+  return ['labels', 'annotations'].flatMap((name): Fault[] => {
+    const map = metadata[name]
+    if (!isJson(map)) return []
+    let size = 0
+    for (const key in map) size += key.length + String(map[key]).length
+    if (size <= maxMap) return []
+    return [{ path: `metadata.${name}`, message: `Too long: must have at most ${maxMap} characters` }]
   })
-  schemas.set(info, schema)
-  return schema
 }
 
-function nameFaults({ metadata }: NewObject): Fault[] {
+function nameFaults(info: KindInfo, { metadata }: NewObject): Fault[] {
   const faults: Fault[] = []
-  const fault = (path: string, value: string, expected: string) =>
-    faults.push({ path, message: `Invalid value: ${JSON.stringify(value.slice(0, 100))}: ${expected}` })
-  if (!metadata.name) faults.push({ path: 'metadata.name', message: 'Required value: name is required' })
-  else if (metadata.name.length > 253 || !subdomain.test(metadata.name))
+  const fault = (path: string, value: string, expected: string) => {
+    const message = `Invalid value: ${JSON.stringify(value.slice(0, 100))}: ${expected}`
+    if (faults.length <= maxFaults) faults.push({ path, message })
+  }
+  const { name, namespace, labels = {}, annotations = {} } = metadata
+  if (!name) faults.push({ path: 'metadata.name', message: 'Required value: name is required' })
+  else if (name.length > 253 || !subdomain.test(name))
+    fault('metadata.name', name, 'expected lower case letters, digits, "-" and "." (RFC 1123 subdomain)')
+  const scope = info.kind === 'Namespace' ? name : namespace
+  if (name && (info.namespaced || info.kind === 'Namespace') && !label.test(scope))
     fault(
-      'metadata.name',
-      metadata.name,
-      'expected lower case letters, digits, "-" and "." (RFC 1123 subdomain)',
-    )
-  if (!label.test(metadata.namespace))
-    fault(
-      'metadata.namespace',
-      metadata.namespace,
+      info.namespaced ? 'metadata.namespace' : 'metadata.name',
+      scope,
       'expected at most 63 lower case letters, digits and "-" (RFC 1123 label)',
     )
-  for (const [key, value] of Object.entries(metadata.labels ?? {})) {
+  for (const [key, value] of Object.entries(labels)) {
     if (!isLabelKey(key)) fault('metadata.labels', key, 'expected a label key: [prefix/]name')
     if (!isLabelValue(value))
       fault('metadata.labels', value, 'expected at most 63 letters, digits, "-", "_" and "."')
   }
-  for (const key of Object.keys(metadata.annotations ?? {}))
+  for (const key of Object.keys(annotations))
     if (!isLabelKey(key.toLowerCase())) fault('metadata.annotations', key, 'expected a key: [prefix/]name')
   return faults
 }

@@ -17,6 +17,8 @@ export type WatchDeps = {
   now(): number
   /** ms between bookmarks */
   bookmarkMs: number
+  /** a client that takes nothing for this long is cut off, ms */
+  stalledMs?: number
   /** aborts when the server shuts down */
   shutdown: AbortSignal
 }
@@ -26,6 +28,8 @@ export type WatchRequest = {
   namespace: string | undefined
   options: ListOptions
   shape: Representation
+  /** leaves out what the caller may not see */
+  conceal?: ((object: object) => object) | undefined
 }
 
 /** What a watch begins with: objects that exist, and the version from which changes follow. */
@@ -55,6 +59,7 @@ export async function serveWatch(
     const lines = new LineStream(open(), {
       contentType: 'application/json',
       timeoutMs: timeoutSeconds === undefined ? defaultTimeoutMs() : timeoutSeconds * 1000,
+      stalledMs: deps.stalledMs,
       shutdown: deps.shutdown,
       onEnd: () => stop.abort(),
     })
@@ -105,7 +110,7 @@ async function stream(
   start: Start,
   { first, changes, lines }: Source,
 ): Promise<void> {
-  const { info, namespace, options, shape } = request
+  const { info, namespace, options, shape, conceal } = request
   const selects = (object: KubeObject) =>
     object.kind === info.kind &&
     (namespace === undefined || object.metadata.namespace === namespace) &&
@@ -113,7 +118,8 @@ async function stream(
   let headers = true
   let version = start.version
   const send = async (type: EventType, object: KubeObject) => {
-    const event = { type, object: renderObject(shape, info, object, deps.now(), headers) }
+    const rendered = renderObject(shape, info, object, deps.now(), headers)
+    const event = { type, object: conceal?.(rendered) ?? rendered }
     headers = false
     await lines.write(event)
   }

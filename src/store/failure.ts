@@ -1,5 +1,5 @@
 import { AppError } from '../model/error.ts'
-import { kinds } from '../model/kinds.ts'
+import { kinds, resourceNameOf } from '../model/kinds.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
 import type { KindName } from '../model/kinds.ts'
 import type { Key } from './store.ts'
@@ -12,8 +12,7 @@ export function keyOf(object: KubeObject | NewObject): Key {
 
 /** `hardware.tinkerbell.org "x"`, as Kubernetes names an object in its messages. */
 export function titleOf({ kind, name }: Key): string {
-  const { plural, group } = kinds[kind]
-  return `${plural}.${group} "${name}"`
+  return `${resourceNameOf(kinds[kind])} "${name}"`
 }
 
 export function notFound(key: Key): AppError {

@@ -15,32 +15,48 @@ export type History = {
 }
 
 export type Feed = {
-  /** Hands committed changes to every live reader. The changes are shared: they must be frozen. */
-  publish(changes: readonly Write[]): void
+  /** Hands committed changes, `bytes` of JSON, to every live reader. They are shared: they must be frozen. */
+  publish(changes: readonly Write[], bytes: number): void
   watch(since: number, signal: AbortSignal): AsyncIterable<Change>
   /** Ends every watch. */
   close(): void
 }
 
-/** One live reader: what it has not taken yet. */
-type Reader = { cursor: number; waiting: Write[]; expired: boolean; wake: () => void }
+/** Changes and characters of JSON that wait for one reader; one that is further behind reads the history again. */
+const maxWaiting = 1000
+const maxWaitingBytes = 4 * 1024 * 1024
+
+/** One live reader: what it has not taken yet, unless it is to read that from the history. */
+type Reader = {
+  cursor: number
+  waiting: Write[]
+  bytes: number
+  isBehind: boolean
+  expired: boolean
+  wake: () => void
+}
 
 /**
- * History, seam and live changes of one store as an iterator per reader. A reader that is further behind than the
- * history reaches is cut off, so that the history's bounds are also those of its buffer.
+ * History, seam and live changes of one store as an iterator per reader. A reader that does not keep up reads from the
+ * history, page by page, until it does; one that is further behind than the history reaches is cut off. So no reader
+ * holds more than a page.
  */
 export function createFeed(history: History): Feed {
   const readers = new Set<Reader>()
   let closed = false
 
-  function publish(changes: readonly Write[]) {
+  function publish(changes: readonly Write[], bytes: number) {
     for (const reader of readers) {
       if (reader.cursor < history.floor()) {
         reader.expired = true
         reader.waiting = []
         readers.delete(reader)
+      } else if (reader.isBehind || isTooMuch(reader, changes.length, bytes)) {
+        reader.isBehind = true
+        reader.waiting = []
       } else {
         for (const change of changes) reader.waiting.push(change)
+        reader.bytes += bytes
       }
       reader.wake()
     }
@@ -53,12 +69,12 @@ export function createFeed(history: History): Feed {
     const cursor = yield* readHistory(history, since, ended)
     if (ended()) return
     // Nothing is awaited between the empty last page and this line: no change falls into the seam.
-    const reader: Reader = { cursor, waiting: [], expired: false, wake: () => {} }
+    const reader = createReader(cursor)
     readers.add(reader)
     const wake = () => reader.wake()
     signal.addEventListener('abort', wake)
     try {
-      yield* readLive(reader, ended)
+      yield* readLive(history, reader, ended)
     } finally {
       signal.removeEventListener('abort', wake)
       readers.delete(reader)
@@ -71,6 +87,19 @@ export function createFeed(history: History): Feed {
   }
 
   return { publish, watch, close }
+}
+
+const createReader = (cursor: number): Reader => ({
+  cursor,
+  waiting: [],
+  bytes: 0,
+  isBehind: false,
+  expired: false,
+  wake: () => {},
+})
+
+function isTooMuch({ waiting, bytes }: Reader, changes: number, more: number): boolean {
+  return waiting.length + changes > maxWaiting || bytes + more > maxWaitingBytes
 }
 
 /** @returns the version up to which the caller has been told everything */
@@ -100,17 +129,20 @@ async function* readHistory(
   return cursor
 }
 
-async function* readLive(reader: Reader, ended: () => boolean): AsyncGenerator<Change> {
+async function* readLive(history: History, reader: Reader, ended: () => boolean): AsyncGenerator<Change> {
   while (!ended()) {
-    if (reader.expired) throw tooOld(reader.cursor)
-    if (reader.waiting.length === 0) {
+    if (reader.expired || reader.cursor < history.floor()) throw tooOld(reader.cursor)
+    const batch = reader.isBehind ? history.page(reader.cursor) : reader.waiting
+    if (batch.length === 0) {
+      // Nothing is awaited between the empty page and the wait: no change falls between.
+      reader.isBehind = false
       await new Promise<void>((resolve) => {
         reader.wake = resolve
       })
       continue
     }
-    const batch = reader.waiting
-    reader.waiting = []
+    if (!reader.isBehind) reader.waiting = []
+    reader.bytes = 0
     for (const change of batch) {
       if (ended() || reader.expired) break
       yield change

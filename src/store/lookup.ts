@@ -20,6 +20,8 @@ export type Lookup = {
   /** @param agentId `spec.agentID` of a Hardware, else one of its MACs, in any spelling */
   machineByAgent(agentId: string): Machine | undefined
   hardware(namespace: string, name: string): Hardware | undefined
+  /** every Hardware, in no particular order; it may change while it is walked through */
+  allHardware(): Iterable<Hardware>
   /** Workflows not yet ended with this `status.agentID`, oldest first */
   workflowsForAgent(agentId: string): Workflow[]
   /** all Workflows of this namespace with this `spec.hardwareRef`, oldest first */
@@ -54,6 +56,7 @@ export function createLookup(log?: Pick<Logger, 'warn'>): LookupFeed {
     machineByIp: (ip) => index.ips.winner(ip),
     machineByAgent: (agentId) => index.agents.winner(spelled(agentId)),
     hardware: (namespace, name) => index.hardware.get(`${namespace}/${name}`),
+    allHardware: () => index.hardware.values(),
     workflowsForAgent: (agentId) => index.byAgent.get(spelled(agentId)),
     workflowsForHardware: (namespace, name) => index.byHardware.get(`${namespace}/${name}`),
     ready: () => inStep,

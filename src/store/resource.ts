@@ -12,6 +12,7 @@ import {
   timestamp,
   userMetadata,
 } from './metadata.ts'
+import { asBorn, asEmptied, asMarked, asUpdated, isHeld } from './namespace.ts'
 import type { Key, Store } from './store.ts'
 
 /** Times that a write without an expected version is tried against newer and newer objects. */
@@ -27,7 +28,7 @@ export function newObject(object: NewObject, made: { uid: string; now: number })
     throw new AppError('BadRequest', 'resourceVersion should not be set on objects to be created')
   }
   checkDepth(object)
-  return {
+  return asBorn({
     ...rest,
     metadata: {
       name: metadata.name,
@@ -38,7 +39,7 @@ export function newObject(object: NewObject, made: { uid: string; now: number })
       creationTimestamp: timestamp(made.now),
       ...userMetadata(object),
     },
-  }
+  })
 }
 
 /**
@@ -52,7 +53,7 @@ export function replaced(stored: KubeObject, next: KubeObject): KubeObject {
   checkUid(stored, next.metadata.uid)
   const { metadata: _m, status: _s, ...content } = next
   const { metadata: kept, status, ...before } = stored
-  const after = { ...content, apiVersion: stored.apiVersion, kind: stored.kind }
+  const after = asUpdated(stored, { ...content, apiVersion: stored.apiVersion, kind: stored.kind })
   const isSame = sameJson(JSON.parse(JSON.stringify(after)), before)
   const generation = kept.generation + (isSame ? 0 : 1)
   const object: KubeObject = {
@@ -80,12 +81,7 @@ export function markedDeleted(stored: KubeObject, now: number): KubeObject {
     deletionTimestamp: timestamp(now),
     deletionGracePeriodSeconds: 0,
   }
-  return { ...stored, metadata: { ...stored.metadata, ...marks } }
-}
-
-/** Whether finalizers hold a deletion back. */
-export function isHeld(object: KubeObject): boolean {
-  return (object.metadata.finalizers ?? []).length > 0
+  return asMarked({ ...stored, metadata: { ...stored.metadata, ...marks } })
 }
 
 /** `patch` applied to `target` (RFC 7396): null deletes, objects merge, all else replaces. Neither is changed. */
@@ -114,8 +110,10 @@ export type ModifyOptions = {
   subresource?: 'status'
   /** version that the object must still have; without it, the change is made again on the newest object */
   expected?: string
-  /** looks at the object before it is written, and throws when it may not be */
-  check?: (next: KubeObject) => void
+  /** looks at the object before it is written in place of `stored`, and throws when it may not be */
+  check?: (next: KubeObject, stored: KubeObject) => void | Promise<void>
+  /** the object as it is written, once it may be; changes only what its user does not see as content */
+  finish?: (next: KubeObject, stored: KubeObject) => KubeObject
   /** says what would be stored, and stores nothing */
   dryRun?: boolean
 }
@@ -132,10 +130,11 @@ export async function modifyObject(
   change: (current: KubeObject) => KubeObject,
   options: ModifyOptions = {},
 ): Promise<KubeObject> {
-  return readAndWrite(store, key, options.expected, (stored) => {
+  return readAndWrite(store, key, options.expected, async (stored) => {
     const changed = change(structuredClone(stored))
-    const next = options.subresource ? withStatus(stored, changed.status) : replaced(stored, changed)
-    options.check?.(next)
+    const changedOnly = options.subresource ? withStatus(stored, changed.status) : replaced(stored, changed)
+    await options.check?.(changedOnly, stored)
+    const next = options.finish?.(changedOnly, stored) ?? changedOnly
     return async () => (options.dryRun ? next : save(store, key, next, stored.metadata.resourceVersion))
   })
 }
@@ -151,13 +150,13 @@ async function readAndWrite<T>(
   store: Store,
   key: Key,
   expected: string | undefined,
-  decide: (stored: KubeObject) => () => Promise<T>,
+  decide: (stored: KubeObject) => Promise<() => Promise<T>>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const stored = await store.get(key)
     if (!stored) throw notFound(key)
     if (expected !== undefined && stored.metadata.resourceVersion !== expected) throw conflict(key)
-    const write = decide(stored)
+    const write = await decide(stored)
     try {
       return await write()
     } catch (error) {
@@ -232,7 +231,7 @@ export async function deleteObject(
   deps: { clock: Pick<Clock, 'now'> },
 ): Promise<Deletion> {
   const expected = preconditions.resourceVersion
-  return readAndWrite<Deletion>(store, key, expected, (stored) => {
+  return readAndWrite<Deletion>(store, key, expected, async (stored) => {
     checkUid(stored, preconditions.uid)
     const version = stored.metadata.resourceVersion
     if (!isHeld(stored)) return async () => ({ object: await store.delete(key, version), gone: true })
@@ -241,8 +240,25 @@ export async function deleteObject(
   })
 }
 
+/**
+ * Lets a Namespace go in which nothing is left. A finalizer of its user still holds it.
+ * @param namespace as it was read, marked for deletion
+ * @throws AppError NotFound, Conflict
+ */
+export async function releaseNamespace(store: Store, namespace: KubeObject): Promise<void> {
+  await save(store, keyOf(namespace), asEmptied(namespace), namespace.metadata.resourceVersion)
+}
+
 function patched(key: Key, current: KubeObject, patch: Record<string, unknown>): KubeObject {
-  const merged = mergePatch(current, patch) as Partial<KubeObject>
+  return checkIdentity(key, current, mergePatch(current, patch))
+}
+
+/**
+ * What a patch made of `current`, when it is still the same object.
+ * @throws AppError BadRequest when it has another name, namespace or kind; Conflict when it has another version
+ */
+export function checkIdentity(key: Key, current: KubeObject, result: unknown): KubeObject {
+  const merged = (isJsonObject(result) ? result : {}) as Partial<KubeObject>
   const { metadata } = merged
   if (!isJsonObject(metadata) || metadata.name !== key.name || metadata.namespace !== key.namespace) {
     throw new AppError('BadRequest', `the patch of ${titleOf(key)} would change its name or namespace`)
@@ -250,6 +266,8 @@ function patched(key: Key, current: KubeObject, patch: Record<string, unknown>):
   if (merged.kind !== current.kind || merged.apiVersion !== current.apiVersion) {
     throw new AppError('BadRequest', `the patch of ${titleOf(key)} would change its kind or apiVersion`)
   }
+  const version = metadata.resourceVersion
+  if (version && version !== current.metadata.resourceVersion) throw conflict(key)
   return merged as KubeObject
 }
 

@@ -1,8 +1,8 @@
 /**
- * What is not an object: boot timelines, boot sessions, staged imports, action logs and progress. No versions, no
+ * What is not an object: boot timelines, boot sessions, staged imports, action logs, progress and API tokens. No versions, no
  * watch; each user keeps its table bounded. Keys sort as plain text (pad numbers).
  */
-export type SideTable = 'timeline' | 'bootSession' | 'import' | 'actionLog' | 'progress'
+export type SideTable = 'timeline' | 'bootSession' | 'import' | 'actionLog' | 'progress' | 'token'
 
 export type SideStore = {
   get(table: SideTable, key: string): Promise<unknown>

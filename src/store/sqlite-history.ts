@@ -26,6 +26,9 @@ export function decode(json: string, version: number): KubeObject {
   return object
 }
 
+/** An object as it was before it was changed. */
+export type Earlier = { namespace: string; name: string; version: number | null; json: string | null }
+
 type Row = {
   version: number
   type: Write['type']
@@ -36,22 +39,34 @@ type Row = {
 type Extent = { newest: number; floor: number; bytes: number }
 
 export type EventTable = History & {
+  /**
+   * Objects of `kind` that were written after `since`, as they were then; without text those that did not exist. In the
+   * order of namespace and name.
+   */
+  before(kind: string, since: number): Earlier[]
   /** inside a transaction: the next version, which the caller stores with the object */
   append(entry: Entry): number
   /** inside a transaction: drops the oldest changes when the limits are passed */
   prune(): void
-  /** after the commit: the changes of this transaction, frozen */
-  commit(): Write[]
+  /** after the commit: the changes of this transaction, frozen, and their characters of JSON */
+  commit(): { changes: Write[]; bytes: number }
   rollback(): void
 }
 
 /** The `events` table. Versions have no gaps; the newest change is never dropped, so versions never start again. */
 export function createEvents(db: Database, limits: HistoryLimits): EventTable {
   const insert = db.prepare(
-    'INSERT INTO events (version, type, size, previousVersion, json, previousJson) VALUES (?, ?, ?, ?, ?, ?)',
+    `INSERT INTO events (version, type, size, previousVersion, json, previousJson, kind, namespace, name)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const after = db.prepare<[number], Row>(
     `SELECT * FROM events WHERE version > ? ORDER BY version LIMIT ${pageSize}`,
+  )
+  const firstSince = db.prepare<[string, number], Earlier>(
+    `SELECT events.namespace, events.name, previousVersion AS version, previousJson AS json
+     FROM (SELECT min(version) AS first FROM events INDEXED BY eventsByObject
+           WHERE kind = ? AND version > ? GROUP BY namespace, name)
+     JOIN events ON events.version = first ORDER BY events.namespace, events.name`,
   )
   const sizeUpTo = db.prepare<[number], number>('SELECT total(size) FROM events WHERE version <= ?').pluck()
   const removeUpTo = db.prepare('DELETE FROM events WHERE version <= ?')
@@ -59,6 +74,12 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
   let saved = extentOf(db)
   let now: Extent = { ...saved }
   let pending: Write[] = []
+  let pendingBytes = 0
+
+  function forget() {
+    pending = []
+    pendingBytes = 0
+  }
 
   function dropUpTo(version: number) {
     now.bytes -= sizeUpTo.get(version) ?? 0
@@ -70,11 +91,15 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
     newest: () => saved.newest,
     floor: () => saved.floor,
     page: (since) => after.all(since).map(readRow),
+    before: (kind, since) => firstSince.all(kind, since),
     append({ type, json, object, previous }) {
       const version = ++now.newest
       const size = json.length + (previous?.json.length ?? 0)
-      insert.run(version, type, size, previous?.version ?? null, json, previous?.json ?? null)
+      const before = [previous?.version ?? null, json, previous?.json ?? null] as const
+      const { namespace, name } = object.metadata
+      insert.run(version, type, size, ...before, object.kind, namespace, name)
       now.bytes += size
+      pendingBytes += size
       object.metadata.resourceVersion = String(version)
       pending.push(toChange(type, version, object, previous?.object))
       return version
@@ -88,14 +113,14 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
       }
     },
     commit() {
-      const changes = deepFreeze(pending)
-      pending = []
+      const committed = { changes: deepFreeze(pending), bytes: pendingBytes }
       saved = { ...now }
-      return changes
+      forget()
+      return committed
     },
     rollback() {
-      pending = []
       now = { ...saved }
+      forget()
     },
   }
 }

@@ -31,6 +31,14 @@ const migrations: readonly string[] = [
      json TEXT NOT NULL,
      PRIMARY KEY (side, key)
    ) STRICT;`,
+  `ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+   ALTER TABLE events ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+   ALTER TABLE events ADD COLUMN name TEXT NOT NULL DEFAULT '';
+   UPDATE events SET
+     kind = json_extract(json, '$.kind'),
+     namespace = json_extract(json, '$.metadata.namespace'),
+     name = json_extract(json, '$.metadata.name');
+   CREATE INDEX eventsByObject ON events (kind, version, namespace, name);`,
 ]
 
 /**

@@ -8,6 +8,7 @@ import { maxDepth, nestsDeeperThan, sameJson } from './json.ts'
 import type { GroupCommit } from './sqlite-commit.ts'
 import { decode } from './sqlite-history.ts'
 import type { EventTable } from './sqlite-history.ts'
+import { preparePages } from './sqlite-page.ts'
 import type { Key, Store } from './store.ts'
 
 /** Objects that `list` parses before it lets packets through. */
@@ -19,6 +20,7 @@ type Deps = { db: Database; events: EventTable; feed: Feed; write: GroupCommit['
 /** The object store over the tables `objects` and `events`. */
 export function createObjects({ db, events, feed, write }: Deps): Store {
   const rows = prepareRows(db)
+  const pages = preparePages(db, events)
 
   function create(key: Key, json: string): KubeObject {
     if (rows.find(key)) throw alreadyExists(key)
@@ -61,6 +63,10 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
       const version = events.newest()
       const found = namespace === undefined ? rows.ofKind(kind) : rows.ofNamespace(kind, namespace)
       return { items: await parseAll(found), version }
+    },
+    page: async (kind, query) => {
+      const { found, version, remaining } = pages(kind, query)
+      return { items: await parseAll(found), version, remaining }
     },
     async create(object) {
       const [key, json] = [keyOf(object), encode(object)]
@@ -110,11 +116,17 @@ async function parseAll(rows: readonly Row[]): Promise<KubeObject[]> {
   return items
 }
 
+/** Characters of JSON that one object may have. */
+const maxSize = 6 * 1024 * 1024
+
 /** The stored text: the version is in its own column, so that equal content is equal text. */
 function encode(object: KubeObject | NewObject): string {
   if (nestsDeeperThan(object, maxDepth)) {
     throw new AppError('Invalid', `${titleOf(keyOf(object))} is nested deeper than ${maxDepth} levels`)
   }
   const { resourceVersion: _, ...metadata } = object.metadata
-  return JSON.stringify({ ...object, metadata })
+  const json = JSON.stringify({ ...object, metadata })
+  if (json.length <= maxSize) return json
+  const title = titleOf(keyOf(object))
+  throw new AppError('TooLarge', `${title} has ${json.length} characters, expected at most ${maxSize}`)
 }

@@ -45,7 +45,10 @@ export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps)
     db,
     clock,
     beforeCommit: events.prune,
-    committed: () => feed.publish(events.commit()),
+    committed: () => {
+      const { changes, bytes } = events.commit()
+      feed.publish(changes, bytes)
+    },
     rolledBack: events.rollback,
   })
   const close = async () => {

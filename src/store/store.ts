@@ -16,6 +16,19 @@ export type Change =
 
 export type ListResult = { items: KubeObject[]; version: number }
 
+export type PageQuery = {
+  namespace?: string | undefined
+  /** begins behind this place */
+  after?: { namespace: string; name: string } | undefined
+  /** the version as of which the objects are wanted; without it the newest */
+  at?: number | undefined
+  /** at most this many */
+  limit: number
+}
+
+/** A part of a list, the version it is of, and how many objects come behind it. */
+export type Page = ListResult & { remaining: number }
+
 /**
  * Objects, whole as JSON, with one increasing version per store. Every method is asynchronous and writes at most one
  * object; a write is on disk (flushed) before its promise resolves. No engine knows kinds' rules: what a write means
@@ -25,6 +38,11 @@ export type Store = {
   get(key: Key): Promise<KubeObject | undefined>
   /** ordered by namespace, then name; one consistent snapshot with its version */
   list(kind: KindName, namespace?: string): Promise<ListResult>
+  /**
+   * A part of a list in the same order; pages `at` one version are parts of one snapshot.
+   * @throws AppError Expired when the history no longer reaches back to `at`
+   */
+  page(kind: KindName, query: PageQuery): Promise<Page>
   /**
    * Stores `object` with `resourceVersion` set; uid, creationTimestamp and generation are taken as given.
    * @throws AppError AlreadyExists

@@ -38,16 +38,30 @@ export type RenderOptions = {
  * @throws AppError Invalid, message and fault `line:column: what (near …)`, counted from 1
  */
 export function render(text: string, data: unknown, options: RenderOptions = {}): string {
+  const functions = { ...templateFunctions, ...options.functions }
+  return guarded(text, () => {
+    const program = parse(text, (name) => Object.hasOwn(functions, name))
+    return evaluate(program, toValue(data), functions, options.missingKey ?? 'error')
+  })
+}
+
+/**
+ * Parses a template, and renders nothing.
+ * @throws AppError Invalid, as `render` does
+ */
+export function checkTemplate(text: string): void {
+  guarded(text, () => parse(text, (name) => Object.hasOwn(templateFunctions, name)))
+}
+
+function guarded<T>(text: string, work: () => T): T {
   if (text.length > maxSourceLength) {
     throw new AppError(
       'Invalid',
       `template of ${text.length} characters, expected at most ${maxSourceLength}`,
     )
   }
-  const functions = { ...templateFunctions, ...options.functions }
   try {
-    const program = parse(text, (name) => Object.hasOwn(functions, name))
-    return evaluate(program, toValue(data), functions, options.missingKey ?? 'error')
+    return work()
   } catch (error) {
     if (error instanceof TemplateFault) throw appErrorOf(text, error)
     if (error instanceof AppError) throw error

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { KubeObject } from '../../src/model/object.ts'
-import { fieldSelector, isLabelKey, isLabelValue, labelSelector } from '../../src/kube/selector.ts'
+import { fieldSelector } from '../../src/kube/field-selector.ts'
+import { isLabelKey, isLabelValue, labelSelector } from '../../src/kube/selector.ts'
 
 const object = (labels: Record<string, string>): KubeObject => ({
   apiVersion: 'v1',
@@ -102,8 +103,8 @@ const fields = [
 ]
 for (const { text, holds } of fields)
   t.test(`field selector "${text}"`, async (t) => {
-    if (holds === undefined) t.throws(() => fieldSelector(text), { code: 'BadRequest' })
-    else t.equal(fieldSelector(text)(object({})), holds)
+    if (holds === undefined) t.throws(() => fieldSelector(text, 'Hardware'), { code: 'BadRequest' })
+    else t.equal(fieldSelector(text, 'Hardware')(object({})), holds)
   })
 
 t.test('keys and values of labels', async (t) => {

@@ -8,10 +8,12 @@ import { connect } from '../../src/cli/client.ts'
 import type { Client } from '../../src/cli/client.ts'
 import { kubeServer } from '../../src/kube/server.ts'
 import type { KubeDeps } from '../../src/kube/server.ts'
+import type { KubeApp } from '../../src/kube/app.ts'
 import { systemClock } from '../../src/model/clock.ts'
-import { loadOrCreatePki, writeAdminKubeconfig } from '../../src/pki/pki.ts'
+import { openCredentials } from '../../src/pki/credentials.ts'
+import type { CredentialDeps, Credentials } from '../../src/pki/credentials.ts'
+import { writeAdminKubeconfig } from '../../src/pki/pki.ts'
 import type { Pki } from '../../src/pki/pki.ts'
-import { tokenAuthenticator } from '../../src/pki/token.ts'
 import { createLookup, runLookup } from '../../src/store/lookup.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { SqliteStore } from '../../src/store/sqlite.ts'
@@ -22,7 +24,9 @@ export type TestServer = {
   url: string
   port: number
   dataDir: string
+  app: KubeApp
   pki: Pki
+  credentials: Credentials
   client: Client
   db: SqliteStore
   timeline: Timeline
@@ -33,20 +37,36 @@ const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' })
 
 /** A whole API server on a port of its own, with TLS, SQLite, lookup and timeline. */
 export async function startServer(
-  options: Partial<KubeDeps> & { dataDir?: string; database?: string; port?: number } = {},
+  options: Partial<KubeDeps> & {
+    dataDir?: string
+    database?: string
+    port?: number
+    api?: Partial<CredentialDeps['api']>
+  } = {},
 ): Promise<TestServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'ironwake-api-')))
   const clock = systemClock
-  const pki = await loadOrCreatePki({ dataDir, addresses: ['127.0.0.1'], hostnames: [], clock, port: 0 })
   const db = await openSqlite(options.database ?? ':memory:', { clock })
+  const credentials = await openCredentials({
+    dataDir,
+    address: '127.0.0.1',
+    hostname: 'localhost',
+    api: { port: 0, tls: { cert: '', key: '', ca: '' }, clientCa: '', ...options.api },
+    side: db.side,
+    clock: options.clock ?? clock,
+    log: options.log ?? log,
+  })
+  const { pki } = credentials
   const lookup = createLookup()
   const timeline = createTimeline({ side: db.side, clock, log })
   const stop = new AbortController()
   const running = runLookup({ store: db.store, lookup, log }, stop.signal)
   const app = kubeServer({
     store: db.store,
-    tls: pki,
-    authenticate: tokenAuthenticator(pki.adminToken),
+    tls: credentials.api,
+    authenticate: credentials.authenticate,
+    tokens: credentials.tokens,
+    issueCertificate: credentials.issueCertificate,
     log,
     clock,
     newUid: randomUUID,
@@ -69,7 +89,8 @@ export async function startServer(
     await db.close()
     if (!options.dataDir) await rm(dataDir, { recursive: true, force: true })
   }
-  return { url: `https://127.0.0.1:${port}`, port, dataDir, pki, client, db, timeline, close }
+  const url = `https://127.0.0.1:${port}`
+  return { url, port, dataDir, app, pki, credentials, client, db, timeline, close }
 }
 
 export const base = '/apis/tinkerbell.org/v1alpha1'

@@ -186,6 +186,46 @@ function objects(check: Check) {
     t.equal((await read(store, 0, untilSynced)).length, 2)
   })
 
+  void check('pages of one version are parts of one snapshot', async (t, subject) => {
+    const store = subject.store()
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await store.create(template(name))
+    await store.create(template('x', 'x', 'other'))
+    const names = (items: readonly KubeObject[]) => items.map(({ metadata }) => metadata.name)
+    const first = await store.page('Template', { limit: 2, namespace: 'default' })
+    t.match({ ...first, items: names(first.items) }, { items: ['a', 'b'], version: 7, remaining: 4 })
+    const c = (await store.get(keyOf('c')))!
+    await store.update(withData(c, 'later'), c.metadata.resourceVersion)
+    await store.delete(keyOf('d'))
+    await store.create(template('d', 'new'))
+    await store.delete(keyOf('e'))
+    await store.create(template('c-new'))
+    const rest = { after: { namespace: 'default', name: 'b' }, namespace: 'default', limit: 3 }
+    const second = await store.page('Template', { ...rest, at: first.version })
+    t.match({ ...second, items: names(second.items) }, { items: ['c', 'd', 'e'], version: 7, remaining: 1 })
+    t.same(second.items[0], c)
+    t.match(second.items[1], { spec: { data: 'x' } })
+    const newest = await store.page('Template', rest)
+    t.match(
+      { ...newest, items: names(newest.items) },
+      { items: ['c', 'c-new', 'd'], version: 12, remaining: 1 },
+    )
+    const everywhere = await store.page('Template', { limit: 100, at: 7 })
+    t.same(names(everywhere.items), ['a', 'b', 'c', 'd', 'e', 'f', 'x'])
+    t.same(await store.page('Template', { limit: 5, at: 0 }), { items: [], version: 0, remaining: 0 })
+    t.equal(await failureOf(store.page('Template', { limit: 5, at: 99 })), 'Expired')
+  })
+
+  void check(
+    'a page of a version that is forgotten has expired',
+    async (t, subject) => {
+      const store = subject.store()
+      for (let at = 0; at < 40; at++) await store.create(template(`n${at}`))
+      t.equal(await failureOf(store.page('Template', { limit: 5, at: 2 })), 'Expired')
+      t.equal((await store.page('Template', { limit: 5, at: 38 })).remaining, 33)
+    },
+    10,
+  )
+
   void check('ten patches at the same time lose nothing', async (t, subject) => {
     const store = subject.store()
     await store.create(template('a'))

@@ -50,13 +50,29 @@ t.test('a file that is not ours to open is refused with the reason', async (t) =
   const cases = [
     {
       file: 'newer.db',
-      want: { code: 'FailedPrecondition', message: /schema version 99.*up to 1.*newer program/ },
+      want: { code: 'FailedPrecondition', message: /schema version 99.*up to 2.*newer program/ },
     },
     { file: 'foreign.db', want: { code: 'FailedPrecondition', message: /another program/ } },
     { file: 'text.db', want: { code: 'Unavailable', message: /cannot open database .*not a database/ } },
     { file: 'none/x.db', want: { code: 'Unavailable', message: /cannot open database .*no such file/ } },
   ]
   for (const { file, want } of cases) await t.rejects(openSqlite(join(dir, file), { clock }), want, file)
+})
+
+t.test('a file of the first schema is brought up to date', async (t) => {
+  const path = join(t.testdir(), 'old.db')
+  await using made = await openSqlite(path, { clock })
+  await made.store.create(template('a', 'old'))
+  await made.close()
+  const db = new Sqlite(path)
+  db.exec(`DROP INDEX eventsByObject; ALTER TABLE events DROP COLUMN kind; ALTER TABLE events DROP COLUMN namespace;
+    ALTER TABLE events DROP COLUMN name; PRAGMA user_version = 1`)
+  db.close()
+  await using sqlite = await openSqlite(path, { clock })
+  const { metadata, ...rest } = (await sqlite.store.get(keyOf('a')))!
+  await sqlite.store.update({ ...rest, metadata, spec: { data: 'new' } }, metadata.resourceVersion)
+  t.match((await sqlite.store.page('Template', { limit: 9, at: 1 })).items, [{ spec: { data: 'old' } }])
+  t.same((await sqlite.store.page('Template', { limit: 9, at: 0 })).items, [])
 })
 
 t.test('a second opener is told that the file is in use', async (t) => {
