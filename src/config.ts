@@ -60,6 +60,10 @@ export const ConfigSchema = Type.Object(
           strict,
         ),
         clientCa: text('', 'PEM file of CAs whose client certificates the API accepts, besides our own'),
+        unrenderable: Type.Union([Type.Literal('reject'), Type.Literal('accept')], {
+          default: 'reject',
+          description: 'a Workflow that cannot be rendered is refused, or stored and tried again',
+        }),
       },
       strict,
     ),
@@ -73,7 +77,7 @@ export const ConfigSchema = Type.Object(
           default: [],
           // console=ttyS1,115200n8 is one argument
           separator: ' ',
-          description: 'more kernel arguments for the netboot OS of every machine, comma-separated',
+          description: 'more kernel arguments for the netboot OS of every machine, separated by blanks',
         }),
       },
       strict,

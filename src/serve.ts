@@ -178,6 +178,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     admission: {
       checkTemplate,
       renderWorkflow: (input) => void plan({ ...input, newId: ulid, now: clock.now() }),
+      onRenderFailure: config.api.unrenderable,
     },
   })
   const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
