@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { fastify } from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../model/error.ts'
-import { ownerNameLabel } from '../model/hardware.ts'
+import { ownerNameLabel, releasedAnnotation } from '../model/hardware.ts'
 import type { Hardware } from '../model/hardware.ts'
 import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
@@ -14,7 +14,7 @@ import type { Logger } from '../log.ts'
 import { noCloudFolder, noCloudTree } from './nocloud.ts'
 import { parsePhoneHome } from './phone.ts'
 import type { PhoneHome } from './phone.ts'
-import { metadataText, metadataTree, releasedAnnotation, userDataAllowed } from './render.ts'
+import { metadataText, metadataTree, userDataAllowed } from './render.ts'
 
 export type MetadataHttpDeps = {
   log: Logger

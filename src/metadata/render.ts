@@ -89,9 +89,6 @@ const listNames = (directory: Tree) =>
     .toSorted()
     .join('\n')
 
-/** Holds the SHA-256, in hexadecimal, of the userData that a Hardware had when its owner released it. */
-export const releasedAnnotation = 'ironwake.dev/released-userdata-sha256'
-
 export type UserDataFacts = {
   /** of the userData as it is now, hexadecimal */
   sha256: string

@@ -180,3 +180,6 @@ export type Hardware = KubeObject<HardwareSpec, HardwareStatus>
 /** Owner labels of Cluster API Provider Tinkerbell. A Hardware with a non-empty owner name is claimed. */
 export const ownerNameLabel = 'v1alpha1.tinkerbell.org/ownerName'
 export const ownerNamespaceLabel = 'v1alpha1.tinkerbell.org/ownerNamespace'
+
+/** Holds the SHA-256, in hexadecimal, of the userData that a Hardware had when its owner released it. */
+export const releasedAnnotation = 'ironwake.dev/released-userdata-sha256'

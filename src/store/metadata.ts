@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { AppError } from '../model/error.ts'
 import type { Fault } from '../model/error.ts'
-import { ownerNameLabel, ownerNamespaceLabel } from '../model/hardware.ts'
+import { ownerNameLabel, ownerNamespaceLabel, releasedAnnotation } from '../model/hardware.ts'
 import type { KubeObject, NewObject, ObjectMeta } from '../model/object.ts'
 import { conflict, keyOf, titleOf } from './failure.ts'
 import { isJsonObject, maxDepth, nestsDeeperThan } from './json.ts'
@@ -81,6 +82,20 @@ export function checkClaim(stored: KubeObject, next: KubeObject): void {
   if (![ownerNameLabel, ownerNamespaceLabel].some(isTaken)) return
   const owner = `${stored.metadata.labels?.[ownerNamespaceLabel] ?? ''}/${stored.metadata.labels?.[ownerNameLabel]}`
   throw conflict(keyOf(stored), `the hardware is claimed by ${owner}`)
+}
+
+/**
+ * A Hardware that its owner lets go is marked with what userData it was left with: clients take their labels away and
+ * leave the userData, which holds the secrets to join a cluster.
+ */
+export function markRelease(stored: KubeObject, next: KubeObject): KubeObject {
+  const owner = ({ metadata }: KubeObject) => metadata.labels?.[ownerNameLabel]
+  if (stored.kind !== 'Hardware' || !owner(stored) || owner(next)) return next
+  const { userData } = (next.spec ?? {}) as { userData?: unknown }
+  if (typeof userData !== 'string') return next
+  const sha256 = createHash('sha256').update(userData).digest('hex')
+  const annotations = { ...next.metadata.annotations, [releasedAnnotation]: sha256 }
+  return { ...next, metadata: { ...next.metadata, annotations } }
 }
 
 /** @throws AppError Invalid */

@@ -8,6 +8,7 @@ import {
   checkDepth,
   checkFinalizers,
   checkUid,
+  markRelease,
   storeMetadata,
   timestamp,
   userMetadata,
@@ -63,7 +64,7 @@ export function replaced(stored: KubeObject, next: KubeObject): KubeObject {
   }
   checkFinalizers(stored, object)
   checkClaim(stored, object)
-  return object
+  return markRelease(stored, object)
 }
 
 /** `stored` with another status and nothing else changed; `undefined` removes it. */

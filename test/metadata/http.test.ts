@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import type { Test } from 'tap'
-import { ownerNameLabel } from '../../src/model/hardware.ts'
+import { ownerNameLabel, releasedAnnotation } from '../../src/model/hardware.ts'
 import { metadataHttp } from '../../src/metadata/http.ts'
 import type { MetadataHttpDeps } from '../../src/metadata/http.ts'
-import { releasedAnnotation } from '../../src/metadata/render.ts'
 import { hardwareOf, loopback, mac, machineOf, recorder, silent, workflowOf } from '../boot/things.ts'
 import type { HardwareParts } from '../boot/things.ts'
 
