@@ -155,7 +155,13 @@ function services({ db }: TestServer) {
   const record = () => undefined
   const clock = systemClock
   const engine = createEngine({
-    ...{ store, side, clock, log: silent, record, newId: ulid, plan },
+    store,
+    side,
+    clock,
+    log: silent,
+    record,
+    newId: ulid,
+    plan,
     logs: createLogs({ side, clock, log: silent }),
     machineByAgent: lookup.machineByAgent,
   })
