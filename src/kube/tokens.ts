@@ -2,20 +2,9 @@ import { AppError } from '../model/error.ts'
 import type { Fault } from '../model/error.ts'
 import { isRole, roles } from '../model/role.ts'
 import type { Role } from '../model/role.ts'
+import type { TokenEntry, TokenWish } from '../model/token.ts'
 import type { KubeApp, Request } from './app.ts'
 import { isJson } from './validate.ts'
-
-/** A token as it can be listed: never with its secret. Times are epoch ms. */
-export type TokenEntry = {
-  id: string
-  name: string
-  role: Role
-  createdAt: number
-  expiresAt: number
-  lastUsedAt?: number
-}
-
-export type TokenWish = { name?: string; role: Role; ttlMs: number }
 
 export type Tokens = {
   /** `token` is shown this once */

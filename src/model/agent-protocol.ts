@@ -9,6 +9,7 @@ export type ActionState =
   | 'ACTION_STATE_TIMEOUT'
 
 export type RunAction = {
+  /** `namespace/name` */
   workflowId: string
   taskId: string
   actionId: string
@@ -19,6 +20,7 @@ export type RunAction = {
   volumes: readonly string[]
   pidNamespace: string
   networkNamespace: string
+  /** until the server's deadline, at least 1 */
   timeoutMs: number
   attempt: number
 }

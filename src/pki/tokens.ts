@@ -3,26 +3,16 @@ import type { Logger } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import { AppError } from '../model/error.ts'
 import { isRole } from '../model/role.ts'
-import type { Identity, Role } from '../model/role.ts'
+import type { Identity } from '../model/role.ts'
+import type { TokenEntry, TokenWish } from '../model/token.ts'
 import type { SideStore } from '../store/side.ts'
 import { digest } from './token.ts'
-
-/** A token without its secret. Times are epoch ms. */
-export type TokenEntry = {
-  id: string
-  name: string
-  role: Role
-  createdAt: number
-  expiresAt: number
-  /** kept to the minute across a restart */
-  lastUsedAt?: number
-}
 
 export type TokenRegistry = {
   /** @returns whom `token` belongs to; `undefined` when it is unknown, revoked or expired */
   authenticate(token: string): Identity | undefined
   /** On disk when it resolves. @throws AppError FailedPrecondition when there are too many */
-  create(wish: { name?: string; role: Role; ttlMs: number }): Promise<{ entry: TokenEntry; token: string }>
+  create(wish: TokenWish): Promise<{ entry: TokenEntry; token: string }>
   /** oldest first */
   list(): readonly TokenEntry[]
   /** Holds from this moment on, on disk when it resolves. @returns `undefined` when there is no such token */

@@ -1,22 +1,9 @@
 import { sameFacts } from './facts.ts'
+import { stages } from './stage.ts'
 import type { Facts, Stage, TimelineEntry } from './stage.ts'
 
 /** What a machine does again and again when its boot leads nowhere. */
-const looping: ReadonlySet<Stage> = new Set<Stage>([
-  'dhcp-discover',
-  'dhcp-offer',
-  'dhcp-request',
-  'dhcp-ack',
-  'dhcp-nak',
-  'dhcp-silent',
-  'tftp-read',
-  'tftp-failed',
-  'boot-file',
-  'boot-script',
-  'boot-disk',
-  'kernel',
-  'initramfs',
-])
+const looping: ReadonlySet<Stage> = new Set(stages.slice(0, stages.indexOf('agent-hello')))
 
 /** entries of one round at most, and ms from one round to the next: firmware waits up to a minute between two tries */
 const round = { entries: 16, ms: 120_000 }

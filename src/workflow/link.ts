@@ -1,3 +1,4 @@
+import type { RunAction } from '../model/agent-protocol.ts'
 import type { Mac } from '../model/mac.ts'
 import type { Workflow } from '../model/workflow.ts'
 import { currentPlace } from './place.ts'
@@ -7,23 +8,7 @@ import { actionDeadline } from './timing.ts'
 
 /** A command to an agent, in the terms of every agent protocol. */
 export type AgentCommand =
-  | {
-      type: 'run-action'
-      /** `namespace/name` */
-      workflowId: string
-      taskId: string
-      actionId: string
-      name: string
-      image: string
-      command: readonly string[]
-      environment: Readonly<Record<string, string>>
-      volumes: readonly string[]
-      pidNamespace: string
-      networkNamespace: string
-      /** until the server's deadline, at least 1 */
-      timeoutMs: number
-      attempt: number
-    }
+  | ({ type: 'run-action' } & RunAction)
   | { type: 'cancel-action'; actionId: string; reason: string }
 
 /** One agent's session. Both methods may be called after the session has ended, and never throw. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { whyNoLab } from '../../src/lab/ability.ts'
-import { installUnderFire, openSite, seedOf, told } from './campaign.ts'
+import { hitAll, installUnderFire, openSite, seedOf, told } from './campaign.ts'
 import type { Install } from './campaign.ts'
 
 t.setTimeout(10 * 60_000)
@@ -15,10 +15,12 @@ t.test(
   { skip: whyNoLab() ?? false },
   async (t) => {
     await using site = await openSite(t)
+    const hits: ReadonlySet<string>[] = []
     for (const [index, install] of installs.entries()) {
       const name = `agent-${index}`
       const kill = async () => void (await site.machine.killAgent())
-      await told(t, site, () => installUnderFire(t, site, { name, ...install }, kill, true))
+      hits.push(await told(t, site, () => installUnderFire(t, site, { name, ...install }, kill, true)))
     }
+    hitAll(t, hits)
   },
 )

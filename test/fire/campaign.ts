@@ -23,16 +23,19 @@ export function random(seed: number): () => number {
 /** `FIRE_SEED` repeats a campaign. */
 export const seedOf = (): number => Number(process.env['FIRE_SEED'] ?? Date.now() % 1_000_000)
 
-/** A moment of an installation: so long after the first console line from here on that matches. */
-export type Moment = { where: string; line: RegExp; withinMs: number }
+/**
+ * A moment of an installation: so long after the first console line from here on that matches. `inside`: the action that
+ * must still run then.
+ */
+export type Moment = { where: string; line: RegExp; withinMs: number; inside?: string }
 
 /** In the course of an installation: inside each kind of action, and between each two. */
 export const moments: readonly Moment[] = [
-  { where: 'inside image2disk', line: /\[stream\] destination/, withinMs: 1200 },
-  { where: 'inside image2disk again', line: /\[stream\] destination/, withinMs: 600 },
+  { where: 'inside image2disk', line: /\[stream\] destination/, withinMs: 1200, inside: 'stream' },
+  { where: 'inside image2disk again', line: /\[stream\] destination/, withinMs: 600, inside: 'stream' },
   { where: 'between image2disk and writefile', line: /\[stream\] success/, withinMs: 15 },
-  { where: 'inside writefile', line: /\[config\] \/etc\/config on/, withinMs: 60 },
-  { where: 'inside cexec', line: /\[command\]/, withinMs: 1200 },
+  { where: 'inside writefile', line: /\[config\] \/etc\/config on/, withinMs: 20, inside: 'config' },
+  { where: 'inside cexec', line: /\[command\]/, withinMs: 1200, inside: 'command' },
   { where: 'between cexec and the end', line: /\[command\] success/, withinMs: 15 },
   { where: 'inside the end of the boot', line: /\[end\]|about to end this boot/, withinMs: 30 },
 ]
@@ -59,9 +62,9 @@ export async function openSite(t: Test): Promise<Site> {
 }
 
 /** Says on failure what was to be seen. */
-export async function told(t: Test, { lab, machine }: Site, work: () => Promise<void>): Promise<void> {
+export async function told<T>(t: Test, { lab, machine }: Site, work: () => Promise<T>): Promise<T> {
   try {
-    await work()
+    return await work()
   } catch (error) {
     for (const line of machine.lines.slice(-60)) t.comment(`console: ${line}`)
     for (const line of lab.server.lastLines(40)) t.comment(`server: ${line}`)
@@ -72,14 +75,17 @@ export async function told(t: Test, { lab, machine }: Site, work: () => Promise<
 export type Install = { name: string; format: Format; end: 'reboot' | 'kexec'; seed: number }
 type Hurt = (moment: Moment, dice: () => number) => Promise<void>
 
-/** Installs the machine, hurting something at each of the moments; then looks at everything that tells how it went. */
+/**
+ * Installs the machine, hurting something at each of the moments; then looks at everything that tells how it went.
+ * @returns the actions that were hit while they ran
+ */
 export async function installUnderFire(
   t: Test,
   site: Site,
   install: Install,
   hurt: Hurt,
   repeats: boolean,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const { lab, machine, images } = site
   const { name, format, end, seed } = install
   const dice = random(seed)
@@ -88,26 +94,32 @@ export async function installUnderFire(
   await run('dd', 'if=/dev/zero', `of=${machine.disk}`, 'bs=1M', 'count=128', 'conv=fsync')
   await order(lab, name, 'm1', machine.mac, usualActions(lab, machine.disk, image, end))
   await machine.powerOn()
-  const over = machine.ended()
+  const boot = machine.ended()
+  const hit = new Set<string>()
   let from = since
   for (const moment of moments) {
     await machine.waitForLine(moment.line, from)
     if (!repeats) from = machine.lines.findLastIndex((line) => moment.line.test(line))
     const waitMs = dice() * moment.withinMs
     await sleep(waitMs)
-    t.comment(`seed ${seed}: ${moment.where}, ${waitMs.toFixed(0)} ms in`)
+    const over = machine.lines.slice(from).some((line) => line.includes(`[${moment.inside}] success`))
+    if (moment.inside && !over) hit.add(moment.inside)
+    t.comment(
+      `seed ${seed}: ${moment.where}, ${waitMs.toFixed(0)} ms in${over ? ', which was too late' : ''}`,
+    )
     if (repeats) from = machine.lines.length
     await hurt(moment, dice)
   }
   const workflow = await ended(lab, name)
   t.equal(workflow.status?.state, 'SUCCESS', `${name} has succeeded`)
-  t.equal(await over, end, 'the boot ended as the last action wants it')
+  t.equal(await boot, end, 'the boot ended as the last action wants it')
   const lines = machine.lines.slice(since)
   for (const action of actionsOf(workflow)) checkAction(t, action, lines, repeats)
   if (!repeats) await startsOnce(t, site, workflow.status?.tasks?.[0]?.actions ?? [], name)
   await checkInstalled(t, site, repeats)
   await machine.powerOn()
   t.equal(await machine.ended(), 'disk', 'at its next boot the machine is sent to its disk')
+  return hit
 }
 
 /** An agent that is killed between noting a success and saying it says it never. */
@@ -162,4 +174,10 @@ export async function checkInstalled(t: Test, { lab, machine }: Site, repeats: b
   } finally {
     await run('umount', folder)
   }
+}
+
+/** Every kind of action was hit while it ran. */
+export function hitAll(t: Test, hits: readonly ReadonlySet<string>[]): void {
+  const found = new Set(hits.flatMap((hit) => [...hit]))
+  for (const name of ['stream', 'config', 'command']) t.ok(found.has(name), `"${name}" was hit while it ran`)
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { whyNoLab } from '../../src/lab/ability.ts'
-import { installUnderFire, openSite, seedOf, told } from './campaign.ts'
+import { hitAll, installUnderFire, openSite, seedOf, told } from './campaign.ts'
 import type { Install } from './campaign.ts'
 
 t.setTimeout(10 * 60_000)
@@ -17,9 +17,10 @@ t.test(
   async (t) => {
     await using site = await openSite(t)
     const { lab } = site
+    const hits: ReadonlySet<string>[] = []
     for (const [index, install] of installs.entries()) {
       const name = `server-${index}`
-      await told(t, site, () =>
+      const hit = await told(t, site, () =>
         installUnderFire(
           t,
           site,
@@ -32,6 +33,8 @@ t.test(
           false,
         ),
       )
+      hits.push(hit)
     }
+    hitAll(t, hits)
   },
 )
