@@ -1,8 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../model/clock.ts'
 import { AppError, isCode } from '../model/error.ts'
 import type { Hardware } from '../model/hardware.ts'
-import type { KubeObject } from '../model/object.ts'
-import { createObject, updateObject } from '../store/resource.ts'
+import type { KubeObject, NewObject } from '../model/object.ts'
+import { createObject, createObjects, updateObject } from '../store/resource.ts'
 import type { SideStore } from '../store/side.ts'
 import type { Store } from '../store/store.ts'
 import { createBounded } from './fault.ts'
@@ -21,9 +22,10 @@ export type Applied = ImportCounts & { warnings: readonly string[] }
 /** Times that a row is tried against newer and newer objects. */
 const maxAttempts = 20
 const mostWarnings = 100
-/** Objects whose writes share a turn of the event loop, and a flush to disk: so many that it takes about this long, ms. */
-const aimMs = 14
-const [fewest, most] = [50, 100]
+/** Objects that are written in one turn of the event loop: a few milliseconds of work. */
+const sliceSize = 100
+/** Slices on their way to the disk: the next is made ready while the last is flushed. */
+const mostInFlight = 4
 
 /**
  * Carries out a sealed file, in slices small enough for packets and agents to be served in between. May be called again
@@ -38,34 +40,54 @@ export async function applyStage(
   const counts: ImportCounts = { created: 0, updated: 0, unchanged: 0 }
   const warnings = createBounded<string>(mostWarnings)
   let done = 0
-  let size = fewest
-  for await (const rows of stagedParts(deps.side, id)) {
-    for (let at = 0; at < rows.length;) {
-      const slice = sliceOf(rows, at, size)
-      const began = deps.clock.now()
-      for (const outcome of await Promise.all(slice.map((row) => applyRow(deps, row)))) {
-        counts[outcome.did]++
-        if (outcome.warning) warnings.add(outcome.warning)
-      }
-      at += slice.length
-      size = nextSize(size, deps.clock.now() - began)
-      onRows((done += slice.length))
+
+  async function apply(slice: readonly Row[]): Promise<void> {
+    const made = await createObjects(deps.store, slice.map(objectsOf), deps)
+    const left = slice.filter((_, at) => !made[at])
+    counts.created += slice.length - left.length
+    for (const outcome of await Promise.all(left.map((row) => applyRow(deps, row)))) {
+      counts[outcome.did]++
+      if (outcome.warning) warnings.add(outcome.warning)
     }
+    onRows((done += slice.length))
   }
+
+  for await (const rows of stagedParts(deps.side, id)) await eachSlice(rows, apply)
   return { ...counts, warnings: warnings.items }
 }
 
-/** The rows from `at` on that are worth `size` objects; one at least. */
-function sliceOf(rows: readonly Row[], at: number, size: number): Row[] {
-  let end = at
-  for (let objects = 0; end < rows.length && objects < size; end++) objects += rows[end]!.bmc ? 3 : 1
-  return rows.slice(at, end)
+/** What a row makes where nothing of it exists. */
+const objectsOf = (row: Row): NewObject[] => {
+  const writes = planRow(row, {})
+  return 'refused' in writes ? [] : writes.map(({ after }) => after)
 }
 
-/** Objects of the next slice, after `size` objects have taken `tookMs`. */
-function nextSize(size: number, tookMs: number): number {
-  const wanted = tookMs > aimMs ? Math.floor((size * aimMs) / tookMs) : size + 5
-  return Math.min(Math.max(wanted, fewest), most)
+/** Works on slices of `rows`, a few at a time, each begun in a turn of its own. All have ended when it does. */
+async function eachSlice(
+  rows: readonly Row[],
+  work: (slice: readonly Row[]) => Promise<void>,
+): Promise<void> {
+  const inFlight = new Set<Promise<void>>()
+  try {
+    for (let at = 0; at < rows.length;) {
+      const slice = sliceOf(rows, at)
+      at += slice.length
+      const one = work(slice).finally(() => inFlight.delete(one))
+      inFlight.add(one)
+      await nextTurn()
+      if (inFlight.size >= mostInFlight) await Promise.race(inFlight)
+    }
+    await Promise.all(inFlight)
+  } finally {
+    await Promise.allSettled(inFlight)
+  }
+}
+
+/** The rows from `at` on that make so many objects; one at least. */
+function sliceOf(rows: readonly Row[], at: number): Row[] {
+  let end = at
+  for (let objects = 0; end < rows.length && objects < sliceSize; end++) objects += rows[end]!.bmc ? 3 : 1
+  return rows.slice(at, end)
 }
 
 type Outcome = { did: keyof ImportCounts; warning?: string }

@@ -11,8 +11,8 @@ export type Stage = {
 
 type Head = { parts: number; isSealed: boolean }
 
-/** Rows of one part: as many are in memory at a time. */
-const partSize = 100
+/** Rows of one part: as many are in memory at a time, and share a flush to disk. */
+const partSize = 500
 const digits = 8
 
 const partKey = (id: string, part: number) => `${id}/${String(part).padStart(digits, '0')}`
@@ -29,7 +29,7 @@ export async function openStage(side: SideStore, id: string): Promise<Stage> {
   return {
     async add(rows) {
       waiting.push(...rows)
-      while (waiting.length >= partSize) await putPart(waiting.splice(0, partSize))
+      if (waiting.length >= partSize) await putPart(waiting.splice(0))
     },
     async seal() {
       if (waiting.length > 0) await putPart(waiting.splice(0))

@@ -1,21 +1,21 @@
 import type { Hardware } from '../model/hardware.ts'
-import type { Machine } from '../model/machine.ts'
 
-/** One Hardware that says "this MAC (IP, agent id) is mine". */
-export type Claim = { hardware: Hardware; machine: Machine }
+/** One Hardware that says "this MAC (IP, agent id) is mine"; `nic`: which of its machines has it. */
+export type Claim = { hardware: Hardware; nic: number }
 
 /** Told once for each Hardware that claims `key` in vain. */
 export type ReportLoser = (key: string, winner: Hardware, loser: Hardware) => void
 
 /** Who has a key: of several claims the one of the oldest Hardware counts, and the others wait behind it. */
 export type Claims = {
-  winner(key: string): Machine | undefined
+  winner(key: string): Claim | undefined
   add(key: string, claim: Claim): void
   remove(key: string, hardware: Hardware): void
 }
 
 export function createClaims(report: ReportLoser): Claims {
-  const claims = new Map<string, Claim[]>()
+  // Nearly every key is claimed once: a list for each would be most of what a large inventory takes.
+  const claims = new Map<string, Claim | Claim[]>()
   const reported = new Map<string, { winner: string; loser: string }[]>()
 
   function reportLosers(key: string, [winner, ...losers]: readonly Claim[]) {
@@ -37,18 +37,34 @@ export function createClaims(report: ReportLoser): Claims {
     else reported.delete(key)
   }
 
+  const all = (key: string): Claim[] => {
+    const found = claims.get(key) ?? []
+    return Array.isArray(found) ? found : [found]
+  }
+
+  function put(key: string, left: Claim[]) {
+    const [only] = left
+    if (!only) claims.delete(key)
+    else claims.set(key, left.length === 1 ? only : left)
+  }
+
   return {
-    winner: (key) => claims.get(key)?.[0]?.machine,
+    winner: (key) => {
+      const found = claims.get(key)
+      return Array.isArray(found) ? found[0] : found
+    },
     add(key, claim) {
-      const others = (claims.get(key) ?? []).filter(({ hardware }) => !isSame(hardware, claim.hardware))
-      const all = [...others, claim].sort((a, b) => compareAge(a.hardware, b.hardware))
-      claims.set(key, all)
-      reportLosers(key, all)
+      if (!claims.has(key)) return void claims.set(key, claim)
+      const others = all(key).filter(({ hardware }) => !isSame(hardware, claim.hardware))
+      const sorted = [...others, claim].sort((a, b) => compareAge(a.hardware, b.hardware))
+      put(key, sorted)
+      reportLosers(key, sorted)
     },
     remove(key, hardware) {
-      const left = (claims.get(key) ?? []).filter((claim) => !isSame(claim.hardware, hardware))
-      if (left.length > 0) claims.set(key, left)
-      else claims.delete(key)
+      put(
+        key,
+        all(key).filter((claim) => !isSame(claim.hardware, hardware)),
+      )
       forgetReports(key, hardware)
     },
   }

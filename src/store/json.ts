@@ -5,7 +5,11 @@ export const maxDepth = 200
 export function nestsDeeperThan(value: unknown, limit: number): boolean {
   if (!isContainer(value)) return false
   if (limit === 0) return true
-  return Object.values(value).some((item) => nestsDeeperThan(item, limit - 1))
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key]
+    if (typeof item === 'object' && nestsDeeperThan(item, limit - 1)) return true
+  }
+  return false
 }
 
 /** Whether two parsed JSON documents say the same; the order of keys does not matter. */
@@ -19,8 +23,8 @@ export function sameJson(a: unknown, b: unknown): boolean {
 
 /** Freezes a parsed JSON document with everything in it. */
 export function deepFreeze<T>(value: T): T {
-  if (!isContainer(value)) return value
-  for (const item of Object.values(value)) deepFreeze(item)
+  if (!isContainer(value) || Object.isFrozen(value)) return value
+  for (const key in value) deepFreeze((value as Record<string, unknown>)[key])
   return Object.freeze(value)
 }
 

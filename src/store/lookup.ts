@@ -10,7 +10,7 @@ import type { KubeObject } from '../model/object.ts'
 import { isLive } from '../model/workflow.ts'
 import type { Workflow } from '../model/workflow.ts'
 import { compareAge, createClaims, titleOf } from './claims.ts'
-import type { Claims } from './claims.ts'
+import type { Claim, Claims } from './claims.ts'
 import type { Change, Store } from './store.ts'
 
 /** What packets and agents ask, answered from memory. Objects are shared: they must not be changed. */
@@ -52,9 +52,9 @@ export function createLookup(log?: Pick<Logger, 'warn'>): LookupFeed {
   let inStep = false
 
   return {
-    machineByMac: (mac) => index.macs.winner(mac),
-    machineByIp: (ip) => index.ips.winner(ip),
-    machineByAgent: (agentId) => index.agents.winner(spelled(agentId)),
+    machineByMac: (mac) => machineOf(index.macs.winner(mac)),
+    machineByIp: (ip) => machineOf(index.ips.winner(ip)),
+    machineByAgent: (agentId) => machineOf(index.agents.winner(spelled(agentId))),
     hardware: (namespace, name) => index.hardware.get(`${namespace}/${name}`),
     allHardware: () => index.hardware.values(),
     workflowsForAgent: (agentId) => index.byAgent.get(spelled(agentId)),
@@ -135,13 +135,14 @@ function remove(index: Index, object: KubeObject): void {
 }
 
 function putHardware(index: Index, hardware: Hardware): void {
-  const before = index.hardware.get(titleOf(hardware))
-  index.hardware.set(titleOf(hardware), hardware)
+  const title = titleOf(hardware)
+  const before = index.hardware.get(title)
+  index.hardware.set(title, hardware)
   const claims = claimsOf(index, hardware)
   for (const { table, key } of before ? claimsOf(index, before) : []) {
     if (!claims.some((claim) => claim.table === table && claim.key === key)) table.remove(key, hardware)
   }
-  for (const { table, key, machine } of claims) table.add(key, { hardware, machine })
+  for (const { table, key, claim } of claims) table.add(key, claim)
 }
 
 function removeHardware(index: Index, hardware: Hardware): void {
@@ -151,22 +152,24 @@ function removeHardware(index: Index, hardware: Hardware): void {
   for (const { table, key } of claimsOf(index, before)) table.remove(key, before)
 }
 
+/** Made when it is asked for: of a large inventory few machines are. */
+const machineOf = (claim: Claim | undefined): Machine | undefined =>
+  claim && machinesOf(claim.hardware)[claim.nic]
+
 /** Every key that `hardware` claims, once; of its own interfaces with the same key the first counts. */
-function claimsOf(index: Index, hardware: Hardware): { table: Claims; key: string; machine: Machine }[] {
-  const machines = parsed(index, hardware)
-  const first = (table: Claims, keyOf: (machine: Machine) => string | undefined) => {
-    const found = new Map<string, Machine>()
-    for (const machine of machines) {
-      const key = keyOf(machine)
-      if (key !== undefined && key !== '' && !found.has(key)) found.set(key, machine)
-    }
-    return [...found].map(([key, machine]) => ({ table, key, machine }))
+function claimsOf(index: Index, hardware: Hardware): { table: Claims; key: string; claim: Claim }[] {
+  const found: { table: Claims; key: string; claim: Claim }[] = []
+  const put = (table: Claims, key: string | undefined, claim: Claim) => {
+    if (key && !found.some((known) => known.table === table && known.key === key))
+      found.push({ table, key, claim })
   }
-  return [
-    ...first(index.macs, ({ mac }) => mac),
-    ...first(index.ips, ({ ip }) => ip),
-    ...first(index.agents, ({ agentId }) => spelled(agentId)),
-  ]
+  for (const [nic, machine] of parsed(index, hardware).entries()) {
+    const claim = { hardware, nic }
+    put(index.macs, machine.mac, claim)
+    put(index.ips, machine.ip, claim)
+    put(index.agents, machine.agentId === machine.mac ? machine.mac : spelled(machine.agentId), claim)
+  }
+  return found
 }
 
 /** A Hardware that no schema would admit must not stop the others from booting. */

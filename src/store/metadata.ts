@@ -22,10 +22,15 @@ const userFields = {
   managedFields: { fits: isObjectList, shape: 'a list of objects' },
 } as const satisfies Partial<Record<keyof ObjectMeta, { fits(value: unknown): boolean; shape: string }>>
 
-/** RFC 3339 with seconds, Z. */
+/** RFC 3339 with seconds, Z. Many objects are made in one second. */
 export function timestamp(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const second = Math.floor(epochMs / 1000)
+  if (second !== last.second)
+    last = { second, text: new Date(second * 1000).toISOString().replace('.000Z', 'Z') }
+  return last.text
 }
+
+let last = { second: Number.NaN, text: '' }
 
 /**
  * The fields of the metadata that its user may set; empty ones are left out, as Kubernetes does.

@@ -24,11 +24,15 @@ const maxAttempts = 100
  * @throws AppError BadRequest when it names a resourceVersion; Invalid when labels and the like have the wrong shape
  */
 export function newObject(object: NewObject, made: { uid: string; now: number }): NewObject {
+  checkDepth(object)
+  return born(object, made)
+}
+
+function born(object: NewObject, made: { uid: string; now: number }): NewObject {
   const { metadata, status: _, ...rest } = object
   if (metadata.resourceVersion) {
     throw new AppError('BadRequest', 'resourceVersion should not be set on objects to be created')
   }
-  checkDepth(object)
   return asBorn({
     ...rest,
     metadata: {
@@ -104,6 +108,23 @@ export async function createObject(
   deps: { clock: Pick<Clock, 'now'>; newUid(): string },
 ): Promise<KubeObject> {
   return store.create(newObject(object, { uid: deps.newUid(), now: deps.clock.now() }))
+}
+
+/**
+ * Many new objects, each group whole when none of its objects exists yet, else not at all.
+ * @param groups plain JSON of at most `maxDepth`, handed over: nobody changes it any more
+ * @returns for each group whether it was stored
+ * @throws AppError BadRequest, Invalid, TooLarge: then nothing is stored
+ */
+export async function createObjects(
+  store: Store,
+  groups: readonly (readonly NewObject[])[],
+  deps: { clock: Pick<Clock, 'now'>; newUid(): string },
+): Promise<boolean[]> {
+  const now = deps.clock.now()
+  return store.createAll(
+    groups.map((group) => group.map((object) => born(object, { uid: deps.newUid(), now }))),
+  )
 }
 
 export type ModifyOptions = {

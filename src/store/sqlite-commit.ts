@@ -6,7 +6,7 @@ import { AppError, messageOf } from '../model/error.ts'
 const maxWrites = 1000
 const maxMs = 10
 
-/** Writes of one turn of the event loop share one transaction, and so one flush to disk. */
+/** Writes of one turn of the event loop share one transaction; transactions of one flush share the wait for the disk. */
 export type GroupCommit = {
   /**
    * Runs `op` inside the next transaction. An AppError that it throws (before it writes anything) rejects this promise
@@ -15,6 +15,11 @@ export type GroupCommit = {
    * @throws AppError Unavailable when the disk refused, or after `close`
    */
   write<T>(op: () => T): Promise<T>
+  /**
+   * Resolves when everything that can be read now is on disk.
+   * @throws AppError Unavailable
+   */
+  flushed(): Promise<void>
   /** Resolves when everything queued is on disk; later writes are refused. */
   close(): Promise<void>
 }
@@ -24,18 +29,27 @@ type Write = { op: () => unknown; resolve(value: unknown): void; reject(error: u
 type Deps = {
   db: Database
   clock: Pick<Clock, 'now'>
+  /** makes what was committed so far outlast a loss of power; without it nothing has to */
+  flush?: (() => Promise<void>) | undefined
   /** last step inside each transaction */
   beforeCommit(): void
-  committed(): void
+  /** after each commit; @returns what is to be done when it is on disk */
+  committed(): () => void
   rolledBack(): void
 }
 
-export function createGroupCommit({ db, clock, beforeCommit, committed, rolledBack }: Deps): GroupCommit {
-  const begin = db.prepare('BEGIN IMMEDIATE')
-  const commit = db.prepare('COMMIT')
-  const rollback = db.prepare('ROLLBACK')
+/** What waits for the flush that comes next. */
+type Batch = { settle: (() => void)[]; refuse: ((error: AppError) => void)[] }
+
+const emptyBatch = (): Batch => ({ settle: [], refuse: [] })
+
+export function createGroupCommit(deps: Deps): GroupCommit {
+  const transact = prepareTransaction(deps)
   let queue: Write[] = []
   let scheduled = false
+  let unflushed = emptyBatch()
+  let flushing: Promise<void> | undefined
+  let broken: AppError | undefined
   let closed: (() => void) | undefined
 
   function schedule() {
@@ -46,40 +60,33 @@ export function createGroupCommit({ db, clock, beforeCommit, committed, rolledBa
 
   function drain() {
     scheduled = false
-    const group = queue.slice(0, maxWrites)
-    const settle: (() => void)[] = []
-    try {
-      begin.run()
-      runGroup(group, settle)
-      beforeCommit()
-      commit.run()
-    } catch (error) {
-      if (db.inTransaction) rollback.run()
-      rolledBack()
-      queue = queue.slice(group.length)
-      const failure = new AppError('Unavailable', `store: write failed: ${messageOf(error)}`, {
-        cause: error,
-      })
-      for (const write of group) write.reject(failure)
-      return next()
-    }
-    queue = queue.slice(settle.length)
-    committed()
-    for (const done of settle) done()
-    next()
-  }
-
-  function runGroup(group: readonly Write[], settle: (() => void)[]) {
-    const until = clock.now() + maxMs
-    for (const { op, resolve, reject } of group) {
-      settle.push(attempt(op, resolve, reject))
-      if (clock.now() >= until) return
-    }
-  }
-
-  function next() {
+    if (broken) queue.splice(0).forEach(({ reject }) => reject(broken))
+    const { taken, batch } = transact(queue)
+    queue = queue.slice(taken)
+    unflushed.settle.push(...batch.settle)
+    unflushed.refuse.push(...batch.refuse)
     if (queue.length > 0) schedule()
-    else closed?.()
+    flushing ??= flush()
+  }
+
+  async function flush(): Promise<void> {
+    const batch = unflushed
+    unflushed = emptyBatch()
+    try {
+      await deps.flush?.()
+      for (const settle of batch.settle) settle()
+    } catch (error) {
+      fail(batch, error)
+    }
+    flushing = unflushed.settle.length > 0 ? flush() : undefined
+    if (!flushing && queue.length === 0) closed?.()
+  }
+
+  /** What the disk has of it is not known: nothing more may build upon it. */
+  function fail(batch: Batch, cause: unknown) {
+    broken = new AppError('Unavailable', `store: the disk refused a flush: ${messageOf(cause)}`, { cause })
+    for (const refuse of [...batch.refuse, ...unflushed.refuse]) refuse(broken)
+    unflushed = emptyBatch()
   }
 
   return {
@@ -90,12 +97,62 @@ export function createGroupCommit({ db, clock, beforeCommit, committed, rolledBa
         schedule()
       })
     },
+    async flushed() {
+      if (broken) throw broken
+      const batch = unflushed
+      if (batch.settle.length === 0 && flushing) await flushing
+      else if (batch.settle.length > 0)
+        await new Promise<void>((resolve, reject) => {
+          batch.settle.push(resolve)
+          batch.refuse.push(reject)
+        })
+      if (broken) throw broken
+    },
     close() {
       return new Promise((resolve) => {
         closed = resolve
-        if (queue.length === 0) resolve()
+        if (queue.length === 0 && !flushing) resolve()
       })
     },
+  }
+}
+
+/** Runs as many of `queue` as one transaction may take. */
+function prepareTransaction({ db, clock, beforeCommit, committed, rolledBack }: Deps) {
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  const rollback = db.prepare('ROLLBACK')
+
+  function runGroup(group: readonly Write[], batch: Batch) {
+    const until = clock.now() + maxMs
+    for (const { op, resolve, reject } of group) {
+      batch.settle.push(attempt(op, resolve, reject))
+      batch.refuse.push(reject)
+      if (clock.now() >= until) return
+    }
+  }
+
+  return (queue: readonly Write[]): { taken: number; batch: Batch } => {
+    const group = queue.slice(0, maxWrites)
+    const batch = emptyBatch()
+    if (group.length === 0) return { taken: 0, batch }
+    try {
+      begin.run()
+      runGroup(group, batch)
+      beforeCommit()
+      commit.run()
+    } catch (error) {
+      if (db.inTransaction) rollback.run()
+      rolledBack()
+      const failure = new AppError('Unavailable', `store: write failed: ${messageOf(error)}`, {
+        cause: error,
+      })
+      for (const { reject } of group) reject(failure)
+      return { taken: group.length, batch: emptyBatch() }
+    }
+    const taken = batch.settle.length
+    batch.settle.unshift(committed())
+    return { taken, batch }
   }
 }
 

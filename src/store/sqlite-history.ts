@@ -2,22 +2,30 @@ import type { Database } from 'better-sqlite3'
 import type { KubeObject } from '../model/object.ts'
 import type { History, Write } from './feed.ts'
 import { deepFreeze } from './json.ts'
+import type { Key } from './store.ts'
 
 /** Changes per read of the history: one page of large objects still fits in memory. */
 const pageSize = 64
 
 export type HistoryLimits = {
-  /** changes to keep, at least 1; a few more may be there until the next slice goes */
+  /** ended states to keep, at least 1; a few more may be there until the next slice goes */
   historyEvents: number
-  /** characters of JSON to keep */
+  /** characters of their JSON to keep */
   historyBytes: number
 }
 
 /** One state of an object: its text as stored, without resourceVersion, and what it means. */
 export type Stored = { json: string; version: number; object: KubeObject }
 
-/** A write as it goes into the history, which keeps the objects: nobody else may have them. */
-export type Entry = { type: Write['type']; json: string; object: KubeObject; previous: Stored | undefined }
+/** A write as it goes to the watchers, who keep the objects: nobody else may have them. */
+export type Entry = {
+  type: Write['type']
+  key: Key
+  /** characters of its JSON */
+  size: number
+  object: KubeObject
+  previous: Stored | undefined
+}
 
 /** The object that a stored text and its version column mean. */
 export function decode(json: string, version: number): KubeObject {
@@ -29,14 +37,9 @@ export function decode(json: string, version: number): KubeObject {
 /** An object as it was before it was changed. */
 export type Earlier = { namespace: string; name: string; version: number | null; json: string | null }
 
-type Row = {
-  version: number
-  type: Write['type']
-  json: string
-  previousVersion: number | null
-  previousJson: string | null
-}
-type Extent = { newest: number; floor: number; bytes: number }
+type State = { version: number; json: string }
+type Ended = State & { until: number; type: Write['type'] }
+type Extent = { newest: number; floor: number; states: number; bytes: number }
 
 export type EventTable = History & {
   /**
@@ -46,33 +49,23 @@ export type EventTable = History & {
   before(kind: string, since: number): Earlier[]
   /** inside a transaction: the next version, which the caller stores with the object */
   append(entry: Entry): number
-  /** inside a transaction: drops the oldest changes when the limits are passed */
+  /** inside a transaction: drops the oldest states when the limits are passed */
   prune(): void
+  /** version of the newest write that reads find, which may not be on disk yet */
+  written(): number
   /** after the commit: the changes of this transaction, frozen, and their characters of JSON */
   commit(): { changes: Write[]; bytes: number }
+  /** once they are on disk, before anybody is told: these are in the history now */
+  flushed(changes: readonly Write[]): void
   rollback(): void
 }
 
-/** The `events` table. Versions have no gaps; the newest change is never dropped, so versions never start again. */
+/** The `history` table. Versions have no gaps; the newest one is never dropped, so versions never start again. */
 export function createEvents(db: Database, limits: HistoryLimits): EventTable {
-  const insert = db.prepare(
-    `INSERT INTO events (version, type, size, previousVersion, json, previousJson, kind, namespace, name)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  )
-  const after = db.prepare<[number], Row>(
-    `SELECT * FROM events WHERE version > ? ORDER BY version LIMIT ${pageSize}`,
-  )
-  const firstSince = db.prepare<[string, number], Earlier>(
-    `SELECT events.namespace, events.name, previousVersion AS version, previousJson AS json
-     FROM (SELECT min(version) AS first FROM events INDEXED BY eventsByObject
-           WHERE kind = ? AND version > ? GROUP BY namespace, name)
-     JOIN events ON events.version = first ORDER BY events.namespace, events.name`,
-  )
-  const sizeUpTo = db.prepare<[number], number>('SELECT total(size) FROM events WHERE version <= ?').pluck()
-  const removeUpTo = db.prepare('DELETE FROM events WHERE version <= ?')
-
+  const statements = prepareStatements(db)
   let saved = extentOf(db)
   let now: Extent = { ...saved }
+  let { newest } = saved
   let pending: Write[] = []
   let pendingBytes = 0
 
@@ -81,35 +74,55 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
     pendingBytes = 0
   }
 
-  function dropUpTo(version: number) {
-    now.bytes -= sizeUpTo.get(version) ?? 0
-    removeUpTo.run(version)
-    now.floor = version
+  function dropUpTo(until: number) {
+    now.bytes -= statements.sizeUpTo.get(until) ?? 0
+    now.states -= statements.removeUpTo.run(until).changes
+    now.floor = until
+    statements.setFloor.run(until)
+  }
+
+  function dropOldest(count: number) {
+    const until = Math.min(statements.nth.get(count - 1) ?? now.newest, now.newest - 1)
+    dropUpTo(Math.max(until, now.floor))
   }
 
   return {
-    newest: () => saved.newest,
+    newest: () => newest,
+    written: () => saved.newest,
     floor: () => saved.floor,
-    page: (since) => after.all(since).map(readRow),
-    before: (kind, since) => firstSince.all(kind, since),
-    append({ type, json, object, previous }) {
+    page: (since) => readPage(statements, since, Math.min(since + pageSize, newest)),
+    before: (kind, since) => statements.before.all({ kind, since }),
+    append({ type, key, size, object, previous }) {
       const version = ++now.newest
-      const size = json.length + (previous?.json.length ?? 0)
-      const before = [previous?.version ?? null, json, previous?.json ?? null] as const
-      const { namespace, name } = object.metadata
-      insert.run(version, type, size, ...before, object.kind, namespace, name)
-      now.bytes += size
       pendingBytes += size
+      if (previous) {
+        const { json } = previous
+        statements.insert.run(
+          version,
+          previous.version,
+          type,
+          json.length,
+          key.kind,
+          key.namespace,
+          key.name,
+          json,
+        )
+        now.states++
+        now.bytes += json.length
+        pendingBytes += json.length
+      }
       object.metadata.resourceVersion = String(version)
       pending.push(toChange(type, version, object, previous?.object))
       return version
     },
     prune() {
       const slice = Math.min(500, Math.ceil(limits.historyEvents / 10))
-      const surplus = now.newest - now.floor - limits.historyEvents
-      if (surplus >= slice) dropUpTo(now.floor + surplus)
-      while (now.bytes > limits.historyBytes && now.floor < now.newest - 1) {
-        dropUpTo(Math.min(now.floor + 100, now.newest - 1))
+      const surplus = now.states - limits.historyEvents
+      if (surplus >= slice) dropOldest(surplus)
+      while (now.bytes > limits.historyBytes && now.states > 1) {
+        const before = now.states
+        dropOldest(100)
+        if (now.states === before) return
       }
     },
     commit() {
@@ -118,6 +131,9 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
       forget()
       return committed
     },
+    flushed(changes) {
+      newest = changes.at(-1)?.version ?? newest
+    },
     rollback() {
       now = { ...saved }
       forget()
@@ -125,16 +141,64 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
   }
 }
 
-function extentOf(db: Database): Extent {
-  const sql = 'SELECT max(version) AS newest, min(version) AS oldest, total(size) AS bytes FROM events'
-  const found = db.prepare<[], { newest: number | null; oldest: number | null; bytes: number }>(sql).get()
-  return { newest: found?.newest ?? 0, floor: (found?.oldest ?? 1) - 1, bytes: found?.bytes ?? 0 }
+type Statements = ReturnType<typeof prepareStatements>
+
+function prepareStatements(db: Database) {
+  const states = (table: string) =>
+    db.prepare<[number, number], State>(
+      `SELECT version, json FROM ${table} WHERE version > ? AND version <= ?`,
+    )
+  return {
+    insert: db.prepare(
+      `INSERT INTO history (until, version, type, size, kind, namespace, name, json)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    ended: db.prepare<[number, number], Ended>(
+      'SELECT until, version, type, json FROM history WHERE until > ? AND until <= ?',
+    ),
+    present: states('objects'),
+    past: states('history'),
+    before: db.prepare<{ kind: string; since: number }, Earlier>(
+      `SELECT h.namespace, h.name, iif(h.version <= $since, h.version, NULL) AS version,
+         iif(h.version <= $since, h.json, NULL) AS json
+       FROM (SELECT min(until) AS first FROM history INDEXED BY historyByObject
+             WHERE kind = $kind AND until > $since GROUP BY namespace, name)
+       JOIN history h ON h.until = first
+       UNION ALL
+       SELECT namespace, name, NULL, NULL FROM objects o INDEXED BY objectsByVersion
+       WHERE version > $since AND kind = $kind AND NOT EXISTS
+         (SELECT 1 FROM history h
+          WHERE h.kind = o.kind AND h.namespace = o.namespace AND h.name = o.name AND h.until > $since)
+       ORDER BY 1, 2`,
+    ),
+    sizeUpTo: db.prepare<[number], number>('SELECT total(size) FROM history WHERE until <= ?').pluck(),
+    removeUpTo: db.prepare('DELETE FROM history WHERE until <= ?'),
+    setFloor: db.prepare('UPDATE historyFloor SET version = ?'),
+    nth: db.prepare<[number], number>('SELECT until FROM history ORDER BY until LIMIT 1 OFFSET ?').pluck(),
+  }
 }
 
-function readRow({ version, type, json, previousVersion, previousJson }: Row): Write {
-  const hasPrevious = previousJson !== null && previousVersion !== null
-  const previous = hasPrevious ? decode(previousJson, previousVersion) : undefined
-  return deepFreeze(toChange(type, version, decode(json, version), previous))
+/** The changes after `since` up to `to`, put together from the states that they began and ended. */
+function readPage({ ended, present, past }: Statements, since: number, to: number): Write[] {
+  if (to <= since) return []
+  const endings = new Map(ended.all(since, to).map((row) => [row.until, row]))
+  const states = new Map([...past.all(since, to), ...present.all(since, to)].map((row) => [row.version, row]))
+  const changes: Write[] = []
+  for (let version = since + 1; version <= to; version++) {
+    const ending = endings.get(version)
+    const previous = ending && decode(ending.json, ending.version)
+    const json = ending?.type === 'delete' ? ending.json : states.get(version)?.json
+    if (json === undefined) throw new Error(`the history has no version ${version}`)
+    changes.push(deepFreeze(toChange(ending?.type ?? 'put', version, decode(json, version), previous)))
+  }
+  return changes
+}
+
+function extentOf(db: Database): Extent {
+  const sql = `SELECT max(coalesce((SELECT max(version) FROM objects), 0), coalesce(max(until), 0),
+      (SELECT version FROM historyFloor)) AS newest,
+    (SELECT version FROM historyFloor) AS floor, count(*) AS states, total(size) AS bytes FROM history`
+  return db.prepare<[], Extent>(sql).get()!
 }
 
 function toChange(

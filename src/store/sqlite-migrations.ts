@@ -6,9 +6,11 @@ const applicationId = 0x6972776b
 
 /**
  * Schema steps; the index of the last one applied, plus one, is the file's `user_version`. Steps are never changed,
- * only added. `objects.json` and `events.json` hold the object without its resourceVersion, which is in the column.
+ * only added. `objects.json` and `history.json` hold the object without its resourceVersion, which is in the column.
+ * Each state of an object is there once: the present one in `objects`; one that write `until` put an end to (a change,
+ * or a delete) in `history`, for as long as the history reaches.
  */
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   `CREATE TABLE objects (
      kind TEXT NOT NULL,
      namespace TEXT NOT NULL,
@@ -39,6 +41,25 @@ const migrations: readonly string[] = [
      namespace = json_extract(json, '$.metadata.namespace'),
      name = json_extract(json, '$.metadata.name');
    CREATE INDEX eventsByObject ON events (kind, version, namespace, name);`,
+  `CREATE TABLE history (
+     until INTEGER PRIMARY KEY,
+     version INTEGER NOT NULL,
+     type TEXT NOT NULL CHECK (type IN ('put', 'delete')),
+     size INTEGER NOT NULL,
+     kind TEXT NOT NULL,
+     namespace TEXT NOT NULL,
+     name TEXT NOT NULL,
+     json TEXT NOT NULL
+   ) STRICT;
+   INSERT INTO history
+     SELECT version, previousVersion, type, length(previousJson), kind, namespace, name, previousJson
+     FROM events WHERE previousVersion IS NOT NULL;
+   CREATE TABLE historyFloor (version INTEGER NOT NULL) STRICT;
+   INSERT INTO historyFloor SELECT coalesce(min(version), 1) - 1 FROM events;
+   DROP TABLE events;
+   CREATE INDEX historyByVersion ON history (version);
+   CREATE INDEX historyByObject ON history (kind, namespace, name, until);
+   CREATE INDEX objectsByVersion ON objects (version);`,
 ]
 
 /**

@@ -15,18 +15,28 @@ import type { Key, Store } from './store.ts'
 const parseSlice = 200
 
 type Row = { version: number; json: string }
-type Deps = { db: Database; events: EventTable; feed: Feed; write: GroupCommit['write'] }
+type Deps = { db: Database; events: EventTable; feed: Feed; group: GroupCommit }
 
 /** The object store over the tables `objects` and `events`. */
-export function createObjects({ db, events, feed, write }: Deps): Store {
+export function createObjects({ db, events, feed, group: { write, flushed } }: Deps): Store {
   const rows = prepareRows(db)
   const pages = preparePages(db, events)
 
   function create(key: Key, json: string): KubeObject {
     if (rows.find(key)) throw alreadyExists(key)
-    const version = events.append({ type: 'put', json, object: JSON.parse(json), previous: undefined })
+    return decode(json, add(key, json, JSON.parse(json)))
+  }
+
+  function add(key: Key, json: string, object: KubeObject): number {
+    const version = events.append({ type: 'put', key, size: json.length, object, previous: undefined })
     rows.insert(key, version, json)
-    return decode(json, version)
+    return version
+  }
+
+  function createGroup(group: readonly Encoded[]): boolean {
+    if (group.some(({ key }) => rows.exists(key))) return false
+    for (const { key, json, object } of group) add(key, json, object)
+    return true
   }
 
   function update(key: Key, json: string, expected: string): KubeObject {
@@ -38,7 +48,7 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
     if (sameJson(before, object)) return decode(stored.json, stored.version)
     before.metadata.resourceVersion = String(stored.version)
     const previous = { ...stored, object: before }
-    const version = events.append({ type: 'put', json, object, previous })
+    const version = events.append({ type: 'put', key, size: json.length, object, previous })
     rows.replace(key, version, json)
     return decode(json, version)
   }
@@ -49,7 +59,8 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
     const { json, version } = stored
     if (expected !== undefined && String(version) !== expected) throw conflict(key)
     const previous = { ...stored, object: decode(json, version) }
-    const deletion = events.append({ type: 'delete', json, object: JSON.parse(json), previous })
+    const object: KubeObject = JSON.parse(json)
+    const deletion = events.append({ type: 'delete', key, size: json.length, object, previous })
     rows.remove(key)
     return decode(json, deletion)
   }
@@ -57,20 +68,27 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
   return {
     async get(key) {
       const stored = rows.find(key)
+      if (stored && stored.version > events.newest()) await flushed()
       return stored && decode(stored.json, stored.version)
     },
     async list(kind, namespace) {
-      const version = events.newest()
+      const version = events.written()
       const found = namespace === undefined ? rows.ofKind(kind) : rows.ofNamespace(kind, namespace)
+      if (version > events.newest()) await flushed()
       return { items: await parseAll(found), version }
     },
     page: async (kind, query) => {
       const { found, version, remaining } = pages(kind, query)
+      if (version > events.newest()) await flushed()
       return { items: await parseAll(found), version, remaining }
     },
     async create(object) {
       const [key, json] = [keyOf(object), encode(object)]
       return write(() => create(key, json))
+    },
+    async createAll(groups) {
+      const encoded = groups.map((group) => group.map(encodedWhole))
+      return write(() => encoded.map(createGroup))
     },
     async update(object, expected) {
       const [key, json] = [keyOf(object), encode(object)]
@@ -87,6 +105,7 @@ export function createObjects({ db, events, feed, write }: Deps): Store {
 function prepareRows(db: Database) {
   const where = 'WHERE kind = ? AND namespace = ? AND name = ?'
   const find = db.prepare<[string, string, string], Row>(`SELECT version, json FROM objects ${where}`)
+  const exists = db.prepare<[string, string, string], 1>(`SELECT 1 FROM objects ${where}`).pluck()
   const insert = db.prepare(
     'INSERT INTO objects (kind, namespace, name, version, json) VALUES (?, ?, ?, ?, ?)',
   )
@@ -97,6 +116,7 @@ function prepareRows(db: Database) {
   const [ofKind, ofNamespace] = [some('kind = ?'), some('kind = ? AND namespace = ?')]
   return {
     find: ({ kind, namespace, name }: Key) => find.get(kind, namespace, name),
+    exists: ({ kind, namespace, name }: Key) => exists.get(kind, namespace, name) === 1,
     insert: ({ kind, namespace, name }: Key, version: number, json: string) =>
       insert.run(kind, namespace, name, version, json),
     replace: ({ kind, namespace, name }: Key, version: number, json: string) =>
@@ -125,8 +145,22 @@ function encode(object: KubeObject | NewObject): string {
     throw new AppError('Invalid', `${titleOf(keyOf(object))} is nested deeper than ${maxDepth} levels`)
   }
   const { resourceVersion: _, ...metadata } = object.metadata
-  const json = JSON.stringify({ ...object, metadata })
+  return checkSize(object, JSON.stringify({ ...object, metadata }))
+}
+
+function checkSize(object: KubeObject | NewObject, json: string): string {
   if (json.length <= maxSize) return json
   const title = titleOf(keyOf(object))
   throw new AppError('TooLarge', `${title} has ${json.length} characters, expected at most ${maxSize}`)
+}
+
+type Encoded = { key: Key; json: string; object: KubeObject }
+
+/** An object that is handed over: it is plain JSON without a version, and nobody else changes it. */
+function encodedWhole(object: NewObject): Encoded {
+  return {
+    key: keyOf(object),
+    json: checkSize(object, JSON.stringify(object)),
+    object: object as KubeObject,
+  }
 }

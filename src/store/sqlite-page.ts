@@ -13,7 +13,7 @@ type Found = { found: Row[]; version: number; remaining: number }
  */
 export function preparePages(
   db: Database,
-  events: Pick<EventTable, 'newest' | 'floor' | 'before'>,
+  events: Pick<EventTable, 'written' | 'floor' | 'before'>,
 ): (kind: string, query: PageQuery) => Found {
   const where = (inNamespace: boolean) =>
     `FROM objects WHERE kind = ?${inNamespace ? ' AND namespace = ?' : ''} AND (namespace, name) > (?, ?)`
@@ -32,7 +32,7 @@ export function preparePages(
     .pluck()
 
   return (kind, { namespace, after, at, limit }) => {
-    const newest = events.newest()
+    const newest = events.written()
     const version = at ?? newest
     if (version < events.floor() || version > newest)
       throw new AppError('Expired', `the objects at version ${version} are no longer known: list again`)

@@ -1,4 +1,7 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 import type { Clock } from '../model/clock.ts'
@@ -30,7 +33,7 @@ const defaultLimits: HistoryLimits = { historyEvents: 10_000, historyBytes: 256 
 const busyMs = 500
 
 /**
- * Opens or makes the database (SQLite, WAL, flushed on every commit). The file is readable by its owner only: it holds
+ * Opens or makes the database (SQLite, WAL, flushed before a write is acknowledged or read). The file is readable by its owner only: it holds
  * secrets. One process at a time: the file stays locked until `close` or the end of the process.
  * Objects from `get`, `list` and writes are the caller's own; those in watched changes are shared and frozen.
  * @param path file in an existing directory, or `:memory:`
@@ -39,15 +42,20 @@ const busyMs = 500
  */
 export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps): Promise<SqliteStore> {
   const db = openFile(path)
+  const wal = path === ':memory:' ? undefined : await openWal(path)
   const events = createEvents(db, { ...defaultLimits, ...limits })
   const feed = createFeed(events)
   const group = createGroupCommit({
     db,
     clock,
     beforeCommit: events.prune,
+    flush: wal && (() => wal.datasync()),
     committed: () => {
       const { changes, bytes } = events.commit()
-      feed.publish(changes, bytes)
+      return () => {
+        events.flushed(changes)
+        feed.publish(changes, bytes)
+      }
     },
     rolledBack: events.rollback,
   })
@@ -55,9 +63,10 @@ export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps)
     await group.close()
     feed.close()
     db.close()
+    await wal?.close()
   }
   return {
-    store: createObjects({ db, events, feed, write: group.write }),
+    store: createObjects({ db, events, feed, group }),
     side: createSide(db, group),
     close,
     [Symbol.asyncDispose]: close,
@@ -72,7 +81,8 @@ function openFile(path: string): Database {
     // Set before the first access in WAL mode, this also keeps the WAL's index out of shared memory.
     db.pragma('locking_mode = EXCLUSIVE')
     db.pragma('journal_mode = WAL')
-    db.pragma('synchronous = FULL')
+    // Commits are flushed by `openWal`'s handle: not here, where the whole process would wait for the disk.
+    db.pragma('synchronous = NORMAL')
     db.pragma(`journal_size_limit = ${64 * 1024 * 1024}`)
     migrate(db)
     return db
@@ -83,6 +93,13 @@ function openFile(path: string): Database {
     const reason = inUse ? 'in use by another process' : messageOf(error)
     throw new AppError('Unavailable', `cannot open database ${path}: ${reason}`, { cause: error })
   }
+}
+
+/** The write-ahead log, whose flush makes commits durable; the folder's is for the name of a new file. */
+async function openWal(path: string): Promise<FileHandle> {
+  await using folder = await open(dirname(path))
+  await folder.sync()
+  return open(`${path}-wal`)
 }
 
 /** SQLite gives its side files the mode of the database file. */

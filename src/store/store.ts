@@ -30,8 +30,8 @@ export type PageQuery = {
 export type Page = ListResult & { remaining: number }
 
 /**
- * Objects, whole as JSON, with one increasing version per store. Every method is asynchronous and writes at most one
- * object; a write is on disk (flushed) before its promise resolves. No engine knows kinds' rules: what a write means
+ * Objects, whole as JSON, with one increasing version per store. Every method is asynchronous and writes one
+ * object or, `createAll`, groups of new ones; a write is on disk (flushed) before its promise resolves. No engine knows kinds' rules: what a write means
  * (status apart from spec, generation, finalizers) is in `resource.ts`, above any engine.
  */
 export type Store = {
@@ -48,6 +48,13 @@ export type Store = {
    * @throws AppError AlreadyExists
    */
   create(object: NewObject): Promise<KubeObject>
+  /**
+   * Stores many new objects, each group whole when none of its objects exists, else not at all. The objects are handed
+   * over: plain JSON (nothing is `undefined`) of at most `maxDepth`, which watchers will share, frozen.
+   * @returns for each group whether it was stored
+   * @throws AppError TooLarge, and nothing is stored
+   */
+  createAll(groups: readonly (readonly NewObject[])[]): Promise<boolean[]>
   /**
    * Replaces the object when its stored version is still `expected`. An object equal to the stored one is not written
    * and makes no version.

@@ -97,12 +97,11 @@ t.test('a changed row changes its own fields and keeps what others have set', as
 t.test('an import cut off by a crash is finished at the next start', async (t) => {
   const house = await openInventory()
   const { deps } = house
-  let writes = 0
   const store = {
     ...deps.store,
-    create: (object: Parameters<typeof deps.store.create>[0]) => {
-      if (++writes > 1) throw new AppError('Unavailable', 'killed')
-      return deps.store.create(object)
+    createAll: async ([first]: Parameters<typeof deps.store.createAll>[0]) => {
+      await deps.store.createAll([first!])
+      throw new AppError('Unavailable', 'killed')
     },
   }
   const options = { namespace: 'eksa-system', dryRun: false }

@@ -15,7 +15,7 @@ export type Subject = {
 export type MakeSubject = (historyEvents: number) => Promise<Subject>
 
 /** An object as the layers above the store hand it in. */
-export function template(name: string, data = 'x', namespace = 'default'): NewObject {
+export function template(name: string, data: string | number = 'x', namespace = 'default'): NewObject {
   return {
     apiVersion: 'tinkerbell.org/v1alpha1',
     kind: 'Template',
@@ -54,6 +54,13 @@ export async function read(
   return changes
 }
 
+/** One object that is written `count` times. */
+async function churn(store: Store, count: number, name = 'n'): Promise<void> {
+  let object = (await store.get(keyOf(name))) ?? (await store.create(template(name, 0)))
+  for (let i = versionOf(object); i < count; i++)
+    object = await store.update(withData(object, i), object.metadata.resourceVersion)
+}
+
 const untilSynced = (changes: readonly Change[]) => changes.at(-1)?.type === 'synced'
 
 async function failureOf(work: Promise<unknown>): Promise<string> {
@@ -61,7 +68,7 @@ async function failureOf(work: Promise<unknown>): Promise<string> {
     await work
     return 'no failure'
   } catch (error) {
-    return isCode(error, 'NotFound', 'AlreadyExists', 'Conflict', 'Expired', 'Invalid')
+    return isCode(error, 'NotFound', 'AlreadyExists', 'Conflict', 'Expired', 'Invalid', 'TooLarge')
       ? error.code
       : String(error)
   }
@@ -219,12 +226,34 @@ function objects(check: Check) {
     'a page of a version that is forgotten has expired',
     async (t, subject) => {
       const store = subject.store()
+      await churn(store, 40)
       for (let at = 0; at < 40; at++) await store.create(template(`n${at}`))
       t.equal(await failureOf(store.page('Template', { limit: 5, at: 2 })), 'Expired')
-      t.equal((await store.page('Template', { limit: 5, at: 38 })).remaining, 33)
+      t.equal((await store.page('Template', { limit: 5, at: 78 })).remaining, 34)
     },
     10,
   )
+
+  void check('many are made at once, each group whole or not at all', async (t, subject) => {
+    const store = subject.store()
+    await store.create(template('taken'))
+    const watching = read(store, 0, (changes) => changes.at(-1)?.version === 5)
+    const groups = [['a'], ['b', 'taken', 'c'], ['d', 'e'], ['a'], ['f']]
+    const made = await store.createAll(groups.map((names) => names.map((name) => template(name))))
+    t.same(made, [true, false, true, false, true])
+    t.same((await store.list('Template')).items.map(({ metadata }) => metadata.name), ['a', 'd', 'e', 'f', 'taken'])
+    t.same((await watching).filter(({ type }) => type === 'put').map(told), [
+      'put taken 1',
+      'put a 2',
+      'put d 3',
+      'put e 4',
+      'put f 5',
+    ])
+    t.same((await read(store, 0, untilSynced)).map(told).slice(1, 3), ['put a 2', 'put d 3'])
+    const large = { ...template('large'), spec: { data: 'x'.repeat(7_000_000) } }
+    t.equal(await failureOf(store.createAll([[template('g')], [large]])), 'TooLarge')
+    t.equal(await store.get(keyOf('g')), undefined)
+  })
 
   void check('ten patches at the same time lose nothing', async (t, subject) => {
     const store = subject.store()
@@ -399,10 +428,20 @@ function bounds(check: Check) {
     'a version that the history no longer has is expired',
     async (t, subject) => {
       const store = subject.store()
-      for (let i = 0; i < 50; i++) await store.create(template(`n${i}`))
+      await churn(store, 50)
       t.equal(await failureOf(read(store, 0, untilSynced)), 'Expired')
       t.equal(await failureOf(read(store, 20, untilSynced)), 'Expired')
       t.same((await read(store, 40, untilSynced)).at(-1), { type: 'synced', version: 50 })
+    },
+    20,
+  )
+
+  void check(
+    'what was made and never changed is told however old it is',
+    async (t, subject) => {
+      const store = subject.store()
+      for (let i = 0; i < 50; i++) await store.create(template(`n${i}`))
+      t.equal((await read(store, 0, untilSynced)).length, 51)
     },
     20,
   )
@@ -422,7 +461,7 @@ function bounds(check: Check) {
       t.match(await slow.next(), { value: { type: 'synced' } })
       const first = slow.next()
       const quick = read(store, 0, (changes) => changes.at(-1)?.version === 60)
-      for (let i = 0; i < 60; i++) await store.create(template(`n${i}`))
+      await churn(store, 60)
       t.match(await first, { value: { version: 1 } })
       t.equal(await failureOf(slow.next()), 'Expired')
       t.equal((await quick).length, 61)
@@ -434,10 +473,10 @@ function bounds(check: Check) {
     'a reader that falls behind while it reads history is cut off',
     async (t, subject) => {
       const store = subject.store()
-      for (let i = 0; i < 200; i++) await store.create(template(`n${i}`))
+      await churn(store, 200)
       const slow = store.watch(0, new AbortController().signal)[Symbol.asyncIterator]()
       await slow.next()
-      for (let i = 200; i < 600; i++) await store.create(template(`n${i}`))
+      await churn(store, 600)
       const rest = (async () => {
         for (;;) if ((await slow.next()).done) return
       })()

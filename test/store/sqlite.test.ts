@@ -6,7 +6,9 @@ import { createInterface } from 'node:readline'
 import Sqlite from 'better-sqlite3'
 import t from 'tap'
 import { systemClock as clock } from '../../src/model/clock.ts'
+import { migrations } from '../../src/store/sqlite-migrations.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
+import type { Change } from '../../src/store/store.ts'
 import { conformance, keyOf, read, template } from './conformance.ts'
 
 conformance(t, 'in memory', async (historyEvents) => {
@@ -50,7 +52,7 @@ t.test('a file that is not ours to open is refused with the reason', async (t) =
   const cases = [
     {
       file: 'newer.db',
-      want: { code: 'FailedPrecondition', message: /schema version 99.*up to 2.*newer program/ },
+      want: { code: 'FailedPrecondition', message: /schema version 99.*up to 3.*newer program/ },
     },
     { file: 'foreign.db', want: { code: 'FailedPrecondition', message: /another program/ } },
     { file: 'text.db', want: { code: 'Unavailable', message: /cannot open database .*not a database/ } },
@@ -59,21 +61,62 @@ t.test('a file that is not ours to open is refused with the reason', async (t) =
   for (const { file, want } of cases) await t.rejects(openSqlite(join(dir, file), { clock }), want, file)
 })
 
-t.test('a file of the first schema is brought up to date', async (t) => {
-  const path = join(t.testdir(), 'old.db')
-  await using made = await openSqlite(path, { clock })
-  await made.store.create(template('a', 'old'))
-  await made.close()
-  const db = new Sqlite(path)
-  db.exec(`DROP INDEX eventsByObject; ALTER TABLE events DROP COLUMN kind; ALTER TABLE events DROP COLUMN namespace;
-    ALTER TABLE events DROP COLUMN name; PRAGMA user_version = 1`)
-  db.close()
-  await using sqlite = await openSqlite(path, { clock })
-  const { metadata, ...rest } = (await sqlite.store.get(keyOf('a')))!
-  await sqlite.store.update({ ...rest, metadata, spec: { data: 'new' } }, metadata.resourceVersion)
-  t.match((await sqlite.store.page('Template', { limit: 9, at: 1 })).items, [{ spec: { data: 'old' } }])
-  t.same((await sqlite.store.page('Template', { limit: 9, at: 0 })).items, [])
+t.test('a file of an older schema is brought up to date with its history', async (t) => {
+  const dir = t.testdir()
+  for (const schema of [1, 2]) {
+    const path = join(dir, `${schema}.db`)
+    makeOld(path, schema)
+    await using sqlite = await openSqlite(path, { clock })
+    const { store } = sqlite
+    t.same((await read(store, 1, (all) => all.at(-1)?.type === 'synced')).map(told), [
+      'put n 2 after 1',
+      'put gone 3',
+      'delete gone 4 after 3',
+      'put n 5 after 2',
+      'synced 5',
+    ])
+    await t.rejects(
+      read(store, 0, () => false),
+      { code: 'Expired' },
+    )
+    t.match((await store.page('Template', { limit: 9, at: 2 })).items, [{ spec: { data: 2 } }])
+    t.match((await store.page('Template', { limit: 9, at: 3 })).items, [{ metadata: { name: 'gone' } }, {}])
+    const made = await store.create(template('new'))
+    t.equal(made.metadata.resourceVersion, '6')
+  }
 })
+
+/** A database as earlier versions left it: `n` was written three times, the first of which is forgotten. */
+function makeOld(path: string, schema: number): void {
+  const db = new Sqlite(path)
+  for (const step of migrations.slice(0, schema)) db.exec(step)
+  db.pragma(`application_id = ${0x6972776b}`)
+  db.pragma(`user_version = ${schema}`)
+  const text = (name: string, data: number) => JSON.stringify(template(name, data))
+  const event = (version: number, type: string, name: string, now: number, before?: [number, number]) => {
+    const previous = before ? [before[0], text(name, before[1])] : [null, null]
+    db.prepare(
+      'INSERT INTO events (version, type, size, json, previousVersion, previousJson) VALUES (?, ?, 1, ?, ?, ?)',
+    ).run(version, type, text(name, now), ...previous)
+    if (schema > 1) {
+      const place = "UPDATE events SET kind = 'Template', namespace = 'default', name = ? WHERE version = ?"
+      db.prepare(place).run(name, version)
+    }
+  }
+  event(2, 'put', 'n', 2, [1, 1])
+  event(3, 'put', 'gone', 3)
+  event(4, 'delete', 'gone', 3, [3, 3])
+  event(5, 'put', 'n', 5, [2, 2])
+  const object = "INSERT INTO objects VALUES ('Template', 'default', 'n', 5, ?)"
+  db.prepare(object).run(text('n', 5))
+  db.close()
+}
+
+const told = (change: Change) => {
+  if (change.type === 'synced') return `synced ${change.version}`
+  const { type, version, object, previous } = change
+  return `${type} ${object.metadata.name} ${version}${previous ? ` after ${previous.metadata.resourceVersion}` : ''}`
+}
 
 t.test('a second opener is told that the file is in use', async (t) => {
   const path = join(t.testdir(), 'x.db')
@@ -120,7 +163,12 @@ t.test('when a transaction fails, all its writes are refused and undone, and lat
 
 t.test('the history is bounded by its size too', async (t) => {
   await using sqlite = await openSqlite(':memory:', { clock, historyBytes: 100_000 })
-  for (let i = 0; i < 300; i++) await sqlite.store.create(template(`n${i}`, 'x'.repeat(1000)))
+  let object = await sqlite.store.create(template('n'))
+  for (let i = 1; i < 300; i++)
+    object = await sqlite.store.update(
+      { ...object, spec: { data: `${i}`.padEnd(1000) } },
+      object.metadata.resourceVersion,
+    )
   await t.rejects(
     read(sqlite.store, 100, () => false),
     { code: 'Expired' },
