@@ -288,7 +288,7 @@ t.test(
   'a reader that is further behind than the history is told so, and one on HTTP/2 is cut off too',
   async (t) => {
     const db = await openSqlite(':memory:', { clock: systemClock, historyEvents: 10 })
-    const small = await startServer({ store: db.store, stalledMs: 1000 })
+    const small = await startServer({ store: db.store, stalledMs: 4000 })
     t.after(async () => {
       await small.close()
       await db.close()
@@ -314,9 +314,9 @@ t.test(
     tls.on('data', (data) => (text += String(data)))
     tls.on('error', () => {})
     tls.resume()
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await new Promise((resolve) => setTimeout(resolve, 4100))
     stream.resume()
-    const limit = Date.now() + 8000
+    const limit = Date.now() + 12_000
     while ((!text.includes('"ERROR"') || !closed) && Date.now() < limit)
       await new Promise((resolve) => setTimeout(resolve, 50))
     t.match(text.slice(text.indexOf('{"type":"ERROR"')), /"reason":"Expired","code":410/)
