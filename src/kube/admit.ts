@@ -1,3 +1,4 @@
+import type { BmcMachine } from '../model/bmc-machine.ts'
 import { AppError, isCode } from '../model/error.ts'
 import type { Fault } from '../model/error.ts'
 import type { Hardware } from '../model/hardware.ts'
@@ -46,6 +47,7 @@ const base64 = (text: unknown) => (typeof text === 'string' ? Buffer.from(text).
 
 /** What a person should know about an object that is stored as it is. */
 export function warningsOf(object: NewObject | KubeObject): string[] {
+  if (object.kind === 'Machine') return machineWarnings(object as BmcMachine)
   if (object.kind !== 'Hardware') return []
   const { spec } = object as Hardware
   const nic = spec?.interfaces?.[0]
@@ -55,6 +57,11 @@ export function warningsOf(object: NewObject | KubeObject): string[] {
     warnings.push('spec.interfaces[0].dhcp.ip.address is empty: no address to give')
   if (!spec?.disks?.length) warnings.push('spec.disks is empty: there is no disk to install to')
   return warnings
+}
+
+/** `eksctl anywhere generate hardware` writes a Machine with an empty host for each row without a BMC. */
+function machineWarnings({ spec }: BmcMachine): string[] {
+  return spec?.connection?.host ? [] : ['spec.connection.host is empty: there is no BMC to reach']
 }
 
 /**

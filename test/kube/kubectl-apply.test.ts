@@ -1,50 +1,25 @@
-import { execFile, spawnSync } from 'node:child_process'
 import { chmod, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { stringify } from 'yaml'
+import { kubectlEnds, kubectlOf, noKubectl, usualKubectl } from './kubectl.ts'
+import type { Kubectl } from './kubectl.ts'
 import { hardware, startServer } from './server.ts'
 import type { TestServer } from './server.ts'
 
-/** Versions of kubectl that are looked for beside the usual one. */
-const programs = ['kubectl.1.27', 'kubectl.1.33', process.env['KUBECTL'] ?? 'kubectl']
-const installed = programs.filter((name) => minorOf(name) >= 27)
+/** The oldest, the newest and the usual one, each once. */
+const installed = [...kubectlEnds(), usualKubectl() ?? []].flat()
+const programs = [...new Map(installed.map((program) => [program.path, program])).values()]
 
-function minorOf(program: string): number {
-  const probe = spawnSync(program, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
-  if (probe.status !== 0) return 0
-  const { clientVersion } = JSON.parse(probe.stdout) as { clientVersion: { minor: string } }
-  return Number.parseInt(clientVersion.minor, 10)
-}
-
-type Run = { code: number; out: string; err: string }
-type Kubectl = (args: string[], options?: { env?: Record<string, string>; input?: string }) => Promise<Run>
-
-function kubectlOf(program: string, server: TestServer): Kubectl {
-  const common = ['--kubeconfig', server.pki.kubeconfigPath, '--cache-dir', join(server.dataDir, 'cache')]
-  return (args, { env = {}, input } = {}) =>
-    new Promise((resolve) => {
-      const options = { timeout: 30_000, env: { ...process.env, ...env } }
-      const child = execFile(program, [...common, ...args], options, (error, out, err) => {
-        resolve({ code: error ? Number(error.code ?? 1) : 0, out, err })
-      })
-      child.stdin?.end(input)
+t.test('kubectl', { skip: programs.length > 0 ? false : noKubectl }, async (t) => {
+  for (const program of programs)
+    await t.test(`${basename(program.path)} (1.${program.minor}) applies, compares and edits`, async (t) => {
+      const server = await startServer()
+      t.after(() => server.close())
+      await scenario(t, server, kubectlOf(program, server))
     })
-}
-
-t.test(
-  'kubectl',
-  { skip: installed.length > 0 ? false : 'kubectl 1.27 or newer is not installed' },
-  async (t) => {
-    for (const program of installed)
-      await t.test(`${program} applies, compares and edits`, async (t) => {
-        const server = await startServer()
-        t.after(() => server.close())
-        await scenario(t, server, kubectlOf(program, server))
-      })
-  },
-)
+})
 
 async function scenario(t: Test, server: TestServer, run: Kubectl): Promise<void> {
   const file = join(server.dataDir, 'm1.yaml')

@@ -1,35 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process'
-import { readdir, realpath, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { stringify } from 'yaml'
 import { groupVersionOf, kinds, resourceNameOf } from '../../src/model/kinds.ts'
 import type { KindInfo } from '../../src/model/kinds.ts'
+import { kubectlEnds, kubectlOf, noKubectl } from './kubectl.ts'
 import { startServer } from './server.ts'
-
-const named = process.env['KUBECTL'] ?? 'kubectl'
-
-/** The oldest and the newest kubectl here from 1.27 on: some installations keep several, as `kubectl.1.33`. */
-async function kubectls(): Promise<string[]> {
-  const found = spawnSync('sh', ['-c', 'command -v "$0"', named], { encoding: 'utf8' }).stdout.trim()
-  if (found === '') return []
-  const folder = dirname(await realpath(found))
-  const others = (await readdir(folder))
-    .filter((name) => /^kubectl\.1\.\d+$/.test(name))
-    .map((name) => join(folder, name))
-  const known = [found, ...others]
-    .map((path) => ({ path, minor: minorOf(path) }))
-    .filter(({ minor }) => minor >= 27)
-    .toSorted((a, b) => a.minor - b.minor)
-  const ends = [known[0], known.at(-1)].flatMap((end) => end?.path ?? [])
-  return [...new Set(ends)]
-}
-
-function minorOf(path: string): number {
-  const { status, stdout } = spawnSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
-  if (status !== 0) return 0
-  return Number.parseInt((JSON.parse(stdout) as { clientVersion: { minor: string } }).clientVersion.minor, 10)
-}
 
 const all: readonly KindInfo[] = Object.values(kinds)
 const metadata = (name: string) => ({ name, namespace: 'ns1' })
@@ -57,24 +33,15 @@ const event = {
   lastTimestamp: new Date(Date.now() - 200_000).toISOString().replace(/\.\d+/, ''),
 }
 
-type Run = { code: number; out: string; err: string }
-
-const found = await kubectls()
-const skip = found.length > 0 ? false : 'kubectl 1.27 or newer is not installed'
+const found = kubectlEnds()
+const skip = found.length > 0 ? false : noKubectl
 t.test('kubectl is there', { skip }, async (t) => t.ok(found.length > 0))
 
 for (const kubectl of found)
-  t.test(`kubectl 1.${minorOf(kubectl)} knows all kinds`, async (t) => {
+  t.test(`kubectl 1.${kubectl.minor} knows all kinds`, async (t) => {
     const server = await startServer()
     t.after(() => server.close())
-    const common = ['--kubeconfig', server.pki.kubeconfigPath, '--cache-dir', join(server.dataDir, 'cache')]
-    const run = (...args: string[]): Promise<Run> =>
-      new Promise((resolve) => {
-        const child = execFile(kubectl, [...common, ...args], { timeout: 20_000 }, (error, out, err) =>
-          resolve({ code: error ? Number(error.code ?? 1) : 0, out, err }),
-        )
-        child.stdin?.end()
-      })
+    const run = (...args: string[]) => kubectlOf(kubectl, server)(args)
     const file = join(server.dataDir, 'objects.yaml')
     const apply = async (...objects: object[]) => {
       await writeFile(file, objects.map((object) => stringify(object)).join('---\n'))

@@ -1,41 +1,20 @@
-import { execFile, spawn, spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { stringify } from 'yaml'
+import { follow, kubectlOf, noKubectl, usualKubectl } from './kubectl.ts'
+import type { Run } from './kubectl.ts'
 import { hardware, startServer } from './server.ts'
 import type { TestServer } from './server.ts'
 import { updateStatus } from '../../src/store/resource.ts'
 
-const kubectl = process.env['KUBECTL'] ?? 'kubectl'
-const probe = spawnSync(kubectl, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
-// Older ones know neither `--subresource` nor OpenAPI v3.
-const skip = minorVersion() >= 27 ? false : 'kubectl 1.27 or newer is not installed'
+const kubectl = usualKubectl()
+const skip = kubectl ? false : noKubectl
 
-function minorVersion(): number {
-  if (probe.status !== 0) return 0
-  const { clientVersion } = JSON.parse(probe.stdout) as { clientVersion: { minor: string } }
-  return Number.parseInt(clientVersion.minor, 10)
-}
-
-type Run = { code: number; out: string; err: string }
 let server: TestServer
 let file: string
 
-const run = (...args: string[]): Promise<Run> =>
-  new Promise((resolve) => {
-    const all = [
-      '--kubeconfig',
-      server.pki.kubeconfigPath,
-      '--cache-dir',
-      join(server.dataDir, 'cache'),
-      ...args,
-    ]
-    const child = execFile(kubectl, all, { timeout: 20_000 }, (error, out, err) => {
-      resolve({ code: error ? Number(error.code ?? 1) : 0, out, err })
-    })
-    child.stdin?.end()
-  })
+const run = (...args: string[]): Promise<Run> => kubectlOf(kubectl!, server)(args)
 
 t.test('kubectl works with admin.kubeconfig as it is', { skip }, async (t) => {
   server = await startServer()
@@ -109,26 +88,9 @@ t.test('kubectl works with admin.kubeconfig as it is', { skip }, async (t) => {
     t.match({ code, err }, { code: 1, err: /spec\.disks/ })
   })
   await t.test('get -w and wait see a change', async (t) => {
-    const common = ['--kubeconfig', server.pki.kubeconfigPath, '--cache-dir', join(server.dataDir, 'cache')]
-    const child = spawn(kubectl, [...common, 'get', 'hw', '-n', 'ns1', '-w'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    t.teardown(() => child.kill())
-    let out = ''
-    const seen = (text: string) =>
-      new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`no "${text}" in: ${out}`)), 10_000)
-        const look = () => {
-          if (!out.includes(text)) return
-          clearTimeout(timer)
-          resolve()
-        }
-        child.stdout.on('data', look)
-        look()
-      })
-    child.stdout.on('data', (data) => (out += String(data)))
-    const ended = new Promise((resolve) => child.on('exit', resolve))
-    await seen('patched')
+    const watch = follow(kubectl!, server, ['get', 'hw', '-n', 'ns1', '-w'])
+    t.teardown(() => watch.stop())
+    await watch.seen('patched')
     const waiting = run(
       'wait',
       'hw/m1',
@@ -138,10 +100,9 @@ t.test('kubectl works with admin.kubeconfig as it is', { skip }, async (t) => {
       '--timeout=10s',
     )
     await updateStatus(server.db.store, key, { state: 'watched' })
-    await seen('watched')
+    await watch.seen('watched')
     t.match(await waiting, { code: 0, out: /condition met/ })
-    child.kill()
-    await ended
+    const out = await watch.stop()
     t.equal(out.split('\n').filter((line) => line.startsWith('NAME')).length, 1)
   })
   await t.test('explain knows the fields', async (t) => {
