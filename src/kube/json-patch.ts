@@ -157,5 +157,5 @@ const malformed = (why: string): AppError => new AppError('BadRequest', `error d
 
 const failed = (title: string, why: string): AppError => {
   const rejected = 'the server rejected our request due to an error in our request'
-  return new AppError('Invalid', `${rejected}: ${title}: ${why}`)
+  return new AppError('Invalid', rejected, { faults: [{ path: title, message: why }] })
 }

@@ -6,7 +6,7 @@ import { conflict, notFound } from '../store/failure.ts'
 import { isJsonObject, maxDepth, nestsDeeperThan } from '../store/json.ts'
 import { checkIdentity, mergePatch, modifyObject } from '../store/resource.ts'
 import type { Key } from '../store/store.ts'
-import { withDefaults } from './admit.ts'
+import { withDefaults, warningsOf } from './admit.ts'
 import type { Reply, Request } from './app.ts'
 import { createChecked, withoutStatus } from './create.ts'
 import { duplicateFields } from './duplicates.ts'
@@ -48,7 +48,8 @@ export async function patch(
   const merge = type === strategicType ? strategicPatch : mergePatch
   const change = type === jsonType ? jsonChange(request.body) : mergeChange(request.body, merge)
   const result = type === applyType ? await applyTo(task) : await changeBy(task, change)
-  warn(reply, result.faults)
+  const warnings = subresource === '' ? warningsOf(result.object) : []
+  warn(reply, [...result.faults, ...warnings])
   void reply.code(result.isNew ? 201 : 200)
   return renderObject(shape, info, result.object, deps.clock.now())
 }

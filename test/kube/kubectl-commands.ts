@@ -158,7 +158,8 @@ export const commands: readonly Command[] = [
         run('patch', 'hw', 'm1', '-n', 'ns1', '--type=json', '-p', json(operations))
       const test = (value: string) => ({ op: 'test', path: '/spec/vendorData', value })
       const remove = { op: 'remove', path: '/spec/vendorData' }
-      t.match(await patch(remove, test('other')), { code: 1, err: /The Hardware "m1" is invalid/ })
+      const refused = await patch(remove, test('other'))
+      t.match(refused, { code: 1, err: /The Hardware "m1" is invalid: operation .*vendorData/ })
       t.equal((await stored()).spec.vendorData, 'merged', 'all operations or none')
       const answer = await patch(test('merged'), remove)
       t.match(answer, { code: 0, out: 'hardware.tinkerbell.org/m1 patched\n' })
@@ -230,6 +231,9 @@ export const commands: readonly Command[] = [
       const theirs = json({ spec: { vendorData: 'theirs' } })
       const other = ['patch', 'hw', 'm1', '-n', 'ns1', '--type=merge', '--field-manager=other', '-p', theirs]
       t.match(await run(...other), { code: 0 })
+      const changed = inNs1(m1.apiVersion, m1.kind, 'm1', { spec: { userData: 'applied' } })
+      const refused = await feed(changed, 'apply', '--server-side', '-f', '-')
+      t.match(refused, { code: 1, err: /conflict with "kubectl-edit"[^]*\.spec\.userData/ })
       const config = inNs1(m1.apiVersion, m1.kind, 'm1', { spec: { vendorData: 'applied' } })
       const apply = (...more: string[]) => feed(config, 'apply', '--server-side', '-f', '-', ...more)
       t.match(await apply(), { code: 1, err: /conflict with "other"[^]*\.spec\.vendorData/ })
