@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { AppError, messageOf } from './model/error.ts'
 import type { Fault } from './model/error.ts'
 import { faultsOf } from './model/validate.ts'
+import { stateSpellings } from './model/workflow-state.ts'
 
 const port = (value: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: value, description })
@@ -64,6 +65,13 @@ export const ConfigSchema = Type.Object(
           default: 'reject',
           description: 'a Workflow that cannot be rendered is refused, or stored and tried again',
         }),
+        workflowStates: Type.Union(
+          stateSpellings.map((spelling) => Type.Literal(spelling)),
+          {
+            default: 'SUCCESS',
+            description: 'how the API spells states of Workflows; STATE_SUCCESS is for CAPT 0.6.0 to 0.6.5',
+          },
+        ),
       },
       strict,
     ),

@@ -180,6 +180,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       renderWorkflow: (input) => void plan({ ...input, newId: ulid, now: clock.now() }),
       onRenderFailure: config.api.unrenderable,
     },
+    workflowStates: config.api.workflowStates,
   })
   const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
   const parts: Record<string, Part> = {

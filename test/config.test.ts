@@ -47,6 +47,14 @@ t.test('all faults are reported at once, each with its path', async (t) => {
   }
 })
 
+t.test('states of Workflows are spelled one way or the other', async (t) => {
+  t.equal(loadConfig(none).api.workflowStates, 'SUCCESS')
+  const flags = { 'api.workflowStates': 'STATE_SUCCESS' }
+  t.equal(loadConfig({ ...none, flags }).api.workflowStates, 'STATE_SUCCESS')
+  const env = { IRONWAKE_API_WORKFLOW_STATES: 'state' }
+  t.throws(() => loadConfig({ ...none, env }), /api\.workflowStates: .*SUCCESS, STATE_SUCCESS/)
+})
+
 t.test('a file that is no map, or no YAML, is one fault that names it', async (t) => {
   t.throws(() => loadConfig({ ...none, file: { name: 'f.yaml', text: '- 1' } }), /f\.yaml: expected a map/)
   t.throws(

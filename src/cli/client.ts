@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { AppError } from '../model/error.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
+import { discover } from './discover.ts'
+import type { Resource } from './discover.ts'
 import { failureOf } from './failure.ts'
 import { readKubeconfig } from './kubeconfig.ts'
 
@@ -11,16 +13,6 @@ export type Answer = {
   /** the parsed body; its text when it is not JSON */
   json: unknown
   headers: IncomingMessage['headers']
-}
-
-/** metav1.APIResource with the group and version that serve it. */
-export type Resource = {
-  name: string
-  singularName: string
-  kind: string
-  shortNames?: string[]
-  group: string
-  version: string
 }
 
 export type ListOptions = { namespace?: string | undefined; labelSelector?: string | undefined }
@@ -44,7 +36,10 @@ export type Client = {
   ): Promise<Answer | undefined>
   /** The resource that `word` names: kind, plural, singular or short name, in any case, or `plural.group`. */
   resource(word: string): Promise<Resource>
-  /** path of the collection, or of the object when `name` is given; of all namespaces without `namespace` */
+  /**
+   * Path of the collection, or of the object when `name` is given; of all namespaces without `namespace`, which does not
+   * count for kinds that are in none.
+   */
   path(kind: string, namespace?: string, name?: string): Promise<string>
   list(kind: string, options?: ListOptions): Promise<KubeObject[]>
   get(kind: string, namespace: string, name: string): Promise<KubeObject>
@@ -181,10 +176,12 @@ export function connect(kubeconfigPath: string): Client {
   }
 
   async function pathOf(kind: string, namespace?: string, name?: string): Promise<string> {
-    const { group, version, name: plural } = await resource(kind)
-    const inside = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`
+    const { group, version, namespaced, name: plural } = await resource(kind)
+    const isInside = namespaced && namespace !== undefined
+    const inside = isInside ? `/namespaces/${encodeURIComponent(namespace)}` : ''
     const object = name === undefined ? '' : `/${encodeURIComponent(name)}`
-    return `/apis/${group}/${version}${inside}/${plural}${object}`
+    const base = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+    return `${base}${inside}/${plural}${object}`
   }
 
   async function watch(
@@ -232,20 +229,6 @@ export function connect(kubeconfigPath: string): Client {
 }
 
 type OpenOptions = { body?: string | Readable; headers?: Record<string, string>; signal?: AbortSignal }
-
-type Ok = <T>(method: string, path: string) => Promise<T>
-
-async function discover(ok: Ok): Promise<Resource[]> {
-  const { groups } = await ok<{ groups: { preferredVersion: { groupVersion: string } }[] }>('GET', '/apis')
-  const lists = await Promise.all(
-    groups.map(async ({ preferredVersion: { groupVersion } }) => {
-      const [group = '', version = ''] = groupVersion.split('/')
-      const list = await ok<{ resources: Resource[] }>('GET', `/apis/${groupVersion}`)
-      return list.resources.map((entry) => ({ ...entry, group, version }))
-    }),
-  )
-  return lists.flat().filter(({ name }) => !name.includes('/'))
-}
 
 /** Whole lines that are not empty; a stream that breaks off is refused. */
 async function* linesOf(response: IncomingMessage, refuse: (error: Error) => never): AsyncGenerator<string> {

@@ -4,7 +4,7 @@ import type { Client } from './client.ts'
 import { CommandFailed } from './command.ts'
 import type { CliDeps } from './command.ts'
 import { failureOf } from './failure.ts'
-import { hasEnded, titleOf } from './outcome.ts'
+import { hasEnded, titleOf, workflowFrom } from './outcome.ts'
 import { isAway } from './patience.ts'
 import type { Patiently } from './patience.ts'
 
@@ -62,7 +62,11 @@ export function createFollower({ namespace, name }: Selection, deps: FollowDeps)
   async function read(): Promise<string> {
     const answer = await client.request('GET', await pathWith({}))
     if (answer.status !== 200) throw failureOf(answer)
-    const { items, metadata } = answer.json as { items: Workflow[]; metadata: { resourceVersion: string } }
+    const { items: sent, metadata } = answer.json as {
+      items: object[]
+      metadata: { resourceVersion: string }
+    }
+    const items = sent.map(workflowFrom)
     const there = new Set(items.map((item) => item.metadata.uid))
     for (const [uid, workflow] of known) if (!there.has(uid)) gone(workflow)
     if (name !== undefined && items.length === 0) await client.get('Workflow', namespace ?? '', name)
@@ -73,9 +77,9 @@ export function createFollower({ namespace, name }: Selection, deps: FollowDeps)
   async function watch(version: string): Promise<void> {
     stream = new AbortController()
     const onEvent = (event: unknown) => {
-      const { type, object } = event as { type: string; object: Workflow }
-      if (type === 'DELETED') gone(object)
-      else if (type === 'ADDED' || type === 'MODIFIED') note(object)
+      const { type, object } = event as { type: string; object: object }
+      if (type === 'DELETED') gone(workflowFrom(object))
+      else if (type === 'ADDED' || type === 'MODIFIED') note(workflowFrom(object))
       if (isDone()) stream.abort()
     }
     try {

@@ -6,7 +6,7 @@ import type { Client } from './client.ts'
 import { failureOf } from './failure.ts'
 import { placeOf, withClient, withConnection, withExamples, withOutput } from './command.ts'
 import type { CliDeps, ConnectOptions } from './command.ts'
-import { actionsOf, hasEnded, titleOf } from './outcome.ts'
+import { actionsOf, hasEnded, titleOf, workflowFrom } from './outcome.ts'
 import type { PlacedAction } from './outcome.ts'
 import { localText, plainText } from './output.ts'
 import { createPatience } from './patience.ts'
@@ -60,7 +60,7 @@ async function showLogs(text: string, options: Options, deps: CliDeps): Promise<
 
     // An action that had ended before it was read prints nothing more.
     const readAll = async (): Promise<Workflow> => {
-      const workflow = (await client.get('Workflow', place.namespace, place.name)) as Workflow
+      const workflow = workflowFrom(await client.get('Workflow', place.namespace, place.name))
       for (const action of chosen(workflow, options.action)) {
         if (complete.has(action.id) || action.state === 'PENDING') continue
         const read = await readAction(client, place, action, next.get(action.id) ?? options.since)

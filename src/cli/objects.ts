@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { isCode } from '../model/error.ts'
 import type { NewObject } from '../model/object.ts'
 import type { Client } from './client.ts'
+import { grouped } from './discover.ts'
 import { failureOf } from './failure.ts'
 import { CommandFailed, placeOf, withClient, withConnection, withExamples, withOutput } from './command.ts'
 import type { CliDeps, ConnectOptions } from './command.ts'
@@ -85,7 +86,8 @@ async function getObjects(
 ): Promise<void> {
   await withClient(options, deps, async (client) => {
     const place = placeOf(name ?? '', options.namespace ?? client.namespace)
-    const everywhere = options.allNamespaces === true && name === undefined
+    const resource = await client.resource(kind)
+    const everywhere = options.allNamespaces === true && name === undefined && resource.namespaced
     const path = await client.path(kind, everywhere ? undefined : place.namespace, name && place.name)
     const query = options.selector ? `?labelSelector=${encodeURIComponent(options.selector)}` : ''
     const isTable = options.output === 'table' || options.output === 'wide'
@@ -95,9 +97,9 @@ async function getObjects(
     if (options.output === 'json' || options.output === 'yaml')
       deps.stdout.write(await dataText(options.output, answer.json))
     else if (options.output === 'name') {
-      const { name: plural, group } = await client.resource(kind)
       const items = (answer.json as { items?: NewObject[] }).items ?? [answer.json as NewObject]
-      for (const item of items) deps.stdout.write(`${plural}.${group}/${item.metadata.name}\n`)
+      const title = grouped(resource.singularName, resource)
+      for (const item of items) deps.stdout.write(`${title}/${item.metadata.name}\n`)
     } else printTable(answer.json as Table, { wide: options.output === 'wide', everywhere }, deps)
   })
 }
@@ -184,14 +186,17 @@ async function applyObject(
   dryRun: boolean,
 ): Promise<{ outcome: Outcome; object: NewObject }> {
   const query = dryRun ? '?dryRun=All' : ''
-  const { namespace, name } = object.metadata
+  const resource = await client.resource(object.kind)
+  const { namespace, ...withoutNamespace } = object.metadata
+  const { name } = object.metadata
+  const sent = resource.namespaced ? object : { ...object, metadata: withoutNamespace }
   const collection = await client.path(object.kind, namespace)
-  const made = await client.request('POST', collection + query, object)
+  const made = await client.request('POST', collection + query, sent)
   if (made.status === 201) return { outcome: 'created', object: made.json as NewObject }
   const failure = failureOf(made)
   if (!isCode(failure, 'AlreadyExists')) throw failure
   const before = await client.get(object.kind, namespace, name)
-  const { status: _, ...patch } = object
+  const { status: _, ...patch } = sent
   const path = (await client.path(object.kind, namespace, name)) + query
   const type = { 'content-type': 'application/merge-patch+json' }
   const changed = await client.request('PATCH', path, patch, type)
@@ -201,8 +206,8 @@ async function applyObject(
 }
 
 async function titleOf(client: Client, object: NewObject): Promise<string> {
-  const { singularName, group } = await client.resource(object.kind)
-  return `${singularName}.${group}/${object.metadata.name}`
+  const resource = await client.resource(object.kind)
+  return `${grouped(resource.singularName, resource)}/${object.metadata.name}`
 }
 
 async function deleteObjects(

@@ -1,9 +1,13 @@
 import type { ActionStatus, Workflow } from '../model/workflow.ts'
 import { isLive } from '../model/workflow.ts'
+import { withStates } from '../model/workflow-state.ts'
 import { plainText } from './output.ts'
 
 /** An action with its place in its Workflow, from 1. */
 export type PlacedAction = ActionStatus & { place: number; count: number }
+
+/** A Workflow that a server sent, whichever way it spells the states. */
+export const workflowFrom = (sent: object): Workflow => withStates(sent, 'SUCCESS') as Workflow
 
 export function actionsOf(workflow: Workflow): PlacedAction[] {
   const actions = (workflow.status?.tasks ?? []).flatMap((task) => task.actions)

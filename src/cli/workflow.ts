@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
-import type { KubeObject } from '../model/object.ts'
 import type { Workflow } from '../model/workflow.ts'
 import { placeOf, withClient, withConnection, withExamples, withOutput } from './command.ts'
 import type { CliDeps, ConnectOptions } from './command.ts'
 import { logsCommand } from './logs.ts'
-import { actionsOf, hasEnded, reasonOf } from './outcome.ts'
+import { actionsOf, hasEnded, reasonOf, workflowFrom } from './outcome.ts'
 import { dataText, plainText, textTable } from './output.ts'
 import { watchCommand } from './watch.ts'
 
@@ -50,9 +49,10 @@ export function workflowCommands(program: Command, deps: CliDeps): void {
 
 async function listWorkflows(options: ListOptions, deps: CliDeps): Promise<void> {
   const { namespace, selector: labelSelector, output } = options
-  const items = await withClient(options, deps, (client) =>
+  const sent = await withClient(options, deps, (client) =>
     client.list('Workflow', { namespace, labelSelector }),
   )
+  const items = sent.map(workflowFrom)
   if (output !== 'table') {
     const list = { apiVersion: 'tinkerbell.org/v1alpha1', kind: 'WorkflowList', items }
     deps.stdout.write(await dataText(output, list))
@@ -63,8 +63,7 @@ async function listWorkflows(options: ListOptions, deps: CliDeps): Promise<void>
   }
 }
 
-function workflowRow(object: KubeObject): string[] {
-  const workflow = object as Workflow
+function workflowRow(workflow: Workflow): string[] {
   const { metadata, spec, status } = workflow
   const actions = actionsOf(workflow)
   const done = actions.filter(({ state }) => state === 'SUCCESS').length
@@ -80,12 +79,12 @@ function workflowRow(object: KubeObject): string[] {
 }
 
 async function showWorkflow(text: string, options: ShowOptions, deps: CliDeps): Promise<void> {
-  const workflow = await withClient(options, deps, (client) => {
+  const workflow = await withClient(options, deps, async (client) => {
     const { namespace, name } = placeOf(text, options.namespace ?? client.namespace)
-    return client.get('Workflow', namespace, name)
+    return workflowFrom(await client.get('Workflow', namespace, name))
   })
   if (options.output !== 'text') deps.stdout.write(await dataText(options.output, workflow))
-  else deps.stdout.write(workflowText(workflow as Workflow))
+  else deps.stdout.write(workflowText(workflow))
 }
 
 function workflowText(workflow: Workflow): string {

@@ -20,7 +20,15 @@ const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 /** Kubernetes deletes namespaces only one by one. */
 export const verbsOf = ({ namespaced }: KindInfo): readonly string[] =>
   namespaced ? verbs : verbs.filter((verb) => verb !== 'deletecollection')
-const statusVerbs = ['get', 'patch', 'update']
+
+export type Subresource = { name: string; verbs: readonly string[] }
+
+/** What can be written apart from the rest of an object. */
+export function subresourcesOf({ kind, hasStatus }: KindInfo): readonly Subresource[] {
+  const finalize = { name: 'finalize', verbs: ['update'] }
+  const status = { name: 'status', verbs: ['get', 'patch', 'update'] }
+  return [...(kind === 'Namespace' ? [finalize] : []), ...(hasStatus ? [status] : [])]
+}
 
 const namedGroups = [...new Set(groupVersions.map(({ group }) => group))].filter((group) => group !== '')
 
@@ -52,8 +60,14 @@ export function apiResourceList(wanted: GroupVersion): object | undefined {
   const resources = served.flatMap((info) => {
     const { namespaced, kind, plural: name, singular: singularName, shortNames, categories } = info
     const resource = { name, singularName, namespaced, kind, verbs: verbsOf(info), shortNames, categories }
-    const status = { name: `${name}/status`, singularName: '', namespaced, kind, verbs: statusVerbs }
-    return info.hasStatus ? [resource, status] : [resource]
+    const inner = subresourcesOf(info).map((subresource) => ({
+      name: `${name}/${subresource.name}`,
+      singularName: '',
+      namespaced,
+      kind,
+      verbs: subresource.verbs,
+    }))
+    return [resource, ...inner]
   })
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: groupVersionOf(wanted), resources }
 }
@@ -105,6 +119,11 @@ export function aggregatedDiscovery(version: DiscoveryVersion, which: 'core' | '
 function resourceDiscovery(info: KindInfo): object {
   const { group, version, kind, shortNames, categories } = info
   const responseKind = { group, version, kind }
+  const subresources = subresourcesOf(info).map(({ name, verbs }) => ({
+    subresource: name,
+    responseKind,
+    verbs,
+  }))
   return {
     resource: info.plural,
     responseKind,
@@ -113,8 +132,6 @@ function resourceDiscovery(info: KindInfo): object {
     verbs: verbsOf(info),
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
-    ...(info.hasStatus
-      ? { subresources: [{ subresource: 'status', responseKind, verbs: statusVerbs }] }
-      : {}),
+    ...(subresources.length > 0 ? { subresources } : {}),
   }
 }

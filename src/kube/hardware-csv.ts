@@ -4,6 +4,8 @@ import { AppError } from '../model/error.ts'
 import type { KubeObject } from '../model/object.ts'
 import type { KubeApp, Reply, Request } from './app.ts'
 import { isConcealed } from './conceal.ts'
+import { discard, takeUploads, uploadOf } from './csv-upload.ts'
+import type { Upload } from './csv-upload.ts'
 import { LineStream } from './lines.ts'
 import { isSet, parameter } from './options.ts'
 import type { Query } from './options.ts'
@@ -50,20 +52,16 @@ const csvNamespace = 'eksa-system'
 const mostImports = 2
 /** An answer with progress may take this long, ms. */
 const longestMs = 3_600_000
-/** How long the rest of a file that was refused is taken and thrown away, ms. */
-const discardMs = 10_000
 
 const path = '/ironwake/v1/hardware'
 
 /** hardware.csv in and out. Bodies are streams here, of any size. */
 export function hardwareCsvRoutes(app: KubeApp, deps: HardwareCsvDeps): void {
-  void app.register(async (scope) => {
-    scope.removeAllContentTypeParsers()
-    const asStream = async (_request: unknown, payload: unknown) => payload
-    scope.addContentTypeParser(/^text\/(csv|plain)(;|$)/, asStream)
-    scope.addContentTypeParser('*', async (_request: unknown, payload: Readable) => discard(payload))
+  void app.register(async (plain) => {
     // A scope is of the same kind as its server; its declared type knows only plain HTTP servers.
-    importRoute(scope as unknown as KubeApp, deps)
+    const scope = plain as unknown as KubeApp
+    await takeUploads(scope)
+    importRoute(scope, deps)
   })
   exportRoute(app, deps)
 }
@@ -71,33 +69,31 @@ export function hardwareCsvRoutes(app: KubeApp, deps: HardwareCsvDeps): void {
 function importRoute(app: KubeApp, deps: HardwareCsvDeps): void {
   let running = 0
   app.post(`${path}/import`, async (request, reply) => {
-    if (!(request.body instanceof Readable))
-      throw new AppError('UnsupportedMediaType', 'the request body must be CSV, with content type text/csv')
+    const upload = uploadOf(request)
     if (running >= mostImports)
       throw new AppError('Unavailable', `${running} imports are under way: try again when one has ended`)
     running++
-    const body = request.body
     try {
       const wantsLines = /\bapplication\/x-ndjson\b/i.test(request.headers.accept ?? '')
       return await (wantsLines
-        ? answerLines(request, reply, body, deps)
-        : answerOnce(request, reply, body, deps))
+        ? answerLines(request, reply, upload, deps)
+        : answerOnce(request, reply, upload, deps))
     } finally {
       running--
-      discard(body)
+      discard(request)
     }
   })
 }
 
-async function answerOnce(request: Request, reply: Reply, body: Readable, deps: HardwareCsvDeps) {
-  const report = await deps.importCsv(piecesOf(request, body), optionsOf(request))
+async function answerOnce(request: Request, reply: Reply, upload: Upload, deps: HardwareCsvDeps) {
+  const report = await deps.importCsv(upload.pieces(), optionsOf(request, upload))
   if (!('faults' in report)) return report
   return reply.code(422).send(failureOf(report))
 }
 
 /** Lines of progress, and the result or the failure as the last one: `phase` is `done` or `failed`. */
-async function answerLines(request: Request, reply: Reply, body: Readable, deps: HardwareCsvDeps) {
-  const options = optionsOf(request)
+async function answerLines(request: Request, reply: Reply, upload: Upload, deps: HardwareCsvDeps) {
+  const options = optionsOf(request, upload)
   const lines = new LineStream(reply.hijack().raw, {
     contentType: 'application/x-ndjson',
     timeoutMs: longestMs,
@@ -106,7 +102,7 @@ async function answerLines(request: Request, reply: Reply, body: Readable, deps:
   })
   const onProgress = (progress: ImportProgress) => void lines.write(progress)
   try {
-    const report = await deps.importCsv(piecesOf(request, body), { ...options, onProgress })
+    const report = await deps.importCsv(upload.pieces(), { ...options, onProgress })
     const failed = 'faults' in report
     await lines.write(failed ? { phase: 'failed', ...failureOf(report) } : { phase: 'done', ...report })
   } catch (error) {
@@ -118,9 +114,8 @@ async function answerLines(request: Request, reply: Reply, body: Readable, deps:
   return reply
 }
 
-function optionsOf(request: Request): ImportOptions {
+function optionsOf(request: Request, { totalBytes }: Upload): ImportOptions {
   const query = request.query as Query
-  const totalBytes = Number(request.headers['content-length'] ?? 0)
   return {
     namespace: parameter(query, 'namespace') ?? csvNamespace,
     dryRun: isSet(query, 'dryRun') || parameter(query, 'dryRun') === 'All',
@@ -132,37 +127,6 @@ function failureOf(report: Extract<ImportReport, { faults: unknown }>) {
   const count = report.faults.length + (report.moreFaults ?? 0)
   const message = `the CSV has ${count} fault(s); nothing was imported`
   return { ...failure(422, 'Invalid', message), ...report }
-}
-
-/**
- * The body's bytes. Whoever stops early leaves the connection as it is, so that the answer still gets through.
- * @throws AppError BadRequest when the client broke off: a part of a file is no file
- */
-async function* piecesOf(request: Request, body: Readable): AsyncGenerator<Uint8Array> {
-  const { raw } = request
-  const length = request.headers['content-length']
-  let bytes = 0
-  try {
-    for await (const piece of body.iterator({ destroyOnReturn: false })) {
-      bytes += (piece as Uint8Array).length
-      yield piece as Uint8Array
-    }
-  } catch (error) {
-    throw brokenOff(bytes, error)
-  }
-  if (raw.aborted || (length !== undefined && bytes !== Number(length))) throw brokenOff(bytes)
-}
-
-const brokenOff = (bytes: number, cause?: unknown) =>
-  new AppError('BadRequest', `the file broke off after ${bytes} bytes; nothing was imported`, { cause })
-
-/** Reads what is left of a body, so that a client that sends before it listens gets its answer; not for ever. */
-function discard(body: Readable): void {
-  if (body.readableEnded || body.destroyed) return
-  const timer = setTimeout(() => body.destroy(), discardMs).unref()
-  body.once('close', () => clearTimeout(timer))
-  body.on('error', () => {})
-  body.resume()
 }
 
 function exportRoute(app: KubeApp, { exportCsv }: HardwareCsvDeps): void {

@@ -2,8 +2,8 @@ import type { KubeObject, NewObject } from '../model/object.ts'
 import { isJsonObject } from '../store/json.ts'
 import { apply, idOf, update } from './apply.ts'
 import type { Conflict, Managed, Managers, Owner } from './apply.ts'
-import { fieldsOf } from './field-walk.ts'
-import { fromFieldsV1, isEmptySet, pathsOf, setOf, toFieldsV1, union } from './fields.ts'
+import { compare, fieldsOf } from './field-walk.ts'
+import { difference, fromFieldsV1, isEmptySet, pathsOf, setOf, toFieldsV1, union } from './fields.ts'
 import type { FieldSet } from './fields.ts'
 import { StatusError } from './status.ts'
 
@@ -42,7 +42,7 @@ function readEntry(entry: unknown): Managed | undefined {
 }
 
 /** Owners as an object lists them: those who apply first, then by time and name. */
-export function writeManagers(managers: Managers): Json[] {
+function writeManagers(managers: Managers): Json[] {
   const owners = [...managers.values()].map(ownable).filter(({ fields }) => !isEmptySet(fields))
   return capped(owners)
     .toSorted((a, b) => compareText(sortKey(a), sortKey(b)))
@@ -181,12 +181,17 @@ function managersBefore(live: KubeObject | undefined, view: Json, { apiVersion, 
 
 const lastAppliedKey = 'kubectl.kubernetes.io/last-applied-configuration'
 
-/** What `kubectl apply` had applied in the old way is its own: `kubectl apply --server-side` may change it. */
+/**
+ * What `kubectl apply` had applied in the old way, and nobody has changed since, is its own: `kubectl apply --server-side`
+ * may change it.
+ */
 function lastApplied(live: KubeObject | undefined, { manager, subresource }: Writer): FieldSet | undefined {
   const text = live?.metadata.annotations?.[lastAppliedKey]
   if (manager !== 'kubectl' || subresource !== '' || text === undefined) return undefined
   try {
-    return fieldsOf(viewOf(JSON.parse(text) as Json, ''))
+    const config = viewOf(JSON.parse(text) as Json, '')
+    const { removed, modified } = compare(config, viewOf(live, ''))
+    return difference(fieldsOf(config), union(removed, modified))
   } catch {
     return undefined
   }

@@ -65,7 +65,12 @@ const parameters: Readonly<Record<Action, readonly Json[]>> = {
     query('gracePeriodSeconds', 'integer', 'Without effect: objects are deleted at once.'),
     query('propagationPolicy', 'string', 'What becomes of objects that belong to this one.'),
   ],
-  deletecollection: [...select, dryRun],
+  deletecollection: [
+    ...select,
+    query('limit', 'integer', 'Delete at most this many; the answer has a token for the others.'),
+    query('continue', 'string', 'Token of the answer before.'),
+    dryRun,
+  ],
 }
 
 export const operationParameters = (action: Action): readonly Json[] => parameters[action]

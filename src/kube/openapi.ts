@@ -1,6 +1,6 @@
 import { basePathOf, groupVersionOf } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
-import { kindsOf, verbsOf } from './discovery.ts'
+import { kindsOf, subresourcesOf, verbsOf } from './discovery.ts'
 import type { GroupVersion } from './discovery.ts'
 import { apiVersionText, fieldOf, kindText, metaNames, metaSchemas, refTo } from './openapi-meta.ts'
 import { operationParameters, pathParameter, patchTypes } from './openapi-operations.ts'
@@ -74,11 +74,16 @@ function pathsOf(info: KindInfo): Json {
   const operation = (action: Action, suffix = '') =>
     operationOf(info, action, `${where}${info.kind}${suffix}`)
   const everywhere = operationOf(info, 'list', `${info.kind}ForAllNamespaces`)
-  const status = {
-    get: operation('get', 'Status'),
-    put: operation('put', 'Status'),
-    patch: operation('patch', 'Status'),
-  }
+  const actions = [
+    ['get', 'get'],
+    ['put', 'update'],
+    ['patch', 'patch'],
+  ] as const
+  const subresources = subresourcesOf(info).map(({ name, verbs: allowed }): [string, Json] => {
+    const served = actions.filter(([, verb]) => allowed.includes(verb))
+    const operations = served.map(([action]) => [action, operation(action, capital(name))])
+    return [`${collection}/{name}/${name}`, { ...Object.fromEntries(operations), parameters: named }]
+  })
   return {
     ...(info.namespaced ? { [`${base}/${info.plural}`]: { get: everywhere } } : {}),
     [collection]: {
@@ -94,7 +99,7 @@ function pathsOf(info: KindInfo): Json {
       delete: operation('delete'),
       parameters: named,
     },
-    ...(info.hasStatus ? { [`${collection}/{name}/status`]: { ...status, parameters: named } } : {}),
+    ...Object.fromEntries(subresources),
   }
 }
 

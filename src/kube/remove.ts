@@ -36,13 +36,19 @@ export async function remove(deps: ResourceDeps, info: KindInfo, request: Reques
 /** Objects that are deleted at once; between two such groups others get their turn. */
 const together = 200
 
-/** DELETE on a collection: everything that the selectors take, with the list of it. */
+/**
+ * DELETE on a collection: everything that the selectors take, or with a `limit` that many of it and a token for the
+ * rest; the answer is the list of it.
+ */
 export async function removeAll(deps: ResourceDeps, info: KindInfo, request: Request): Promise<unknown> {
   const { namespace } = placeOf(request)
   const shape = shapeOf(request)
   const { preconditions, dryRun, orphan } = deleteOptions(request)
-  const options = { ...listOptions(queryOf(request), info.kind), limit: undefined, continueToken: undefined }
-  const list = await listObjects(deps.store, info, namespace, options)
+  const options = listOptions(queryOf(request), info.kind)
+  // A list of any version would be the whole one.
+  const isAny = options.limit !== undefined && options.resourceVersion === 0
+  const resourceVersion = isAny ? undefined : options.resourceVersion
+  const list = await listObjects(deps.store, info, namespace, { ...options, resourceVersion })
   if (!dryRun)
     for (let at = 0; at < list.items.length; at += together) {
       const group = list.items.slice(at, at + together)

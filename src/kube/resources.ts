@@ -2,12 +2,15 @@ import type { Clock } from '../model/clock.ts'
 import { AppError } from '../model/error.ts'
 import { basePathOf } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
+import { patchWithStates, withStates } from '../model/workflow-state.ts'
+import type { StateSpelling } from '../model/workflow-state.ts'
 import { notFound } from '../store/failure.ts'
 import type { Store } from '../store/store.ts'
 import type { Admission } from './admit.ts'
 import type { KubeApp, Reply, Request } from './app.ts'
 import { concealer } from './conceal.ts'
 import { create } from './create.ts'
+import { finalize } from './finalize.ts'
 import { listObjects } from './list.ts'
 import { listOptions } from './options.ts'
 import { patch } from './patch.ts'
@@ -29,6 +32,8 @@ export type ResourceDeps = {
   stalledMs?: number
   /** aborts when watches must end */
   shutdown: AbortSignal
+  /** how `store` spells the states of Workflows */
+  workflowStates: StateSpelling
 }
 
 type Handler = (request: Request, reply: Reply) => Promise<unknown>
@@ -62,9 +67,19 @@ export function resourceRoutes(app: KubeApp, info: KindInfo, deps: ResourceDeps)
       PUT: (request, reply) => replace(deps, info, request, reply, 'status'),
       PATCH: (request, reply) => patch(deps, info, request, reply, 'status'),
     }
+  if (info.kind === 'Namespace') routes[`${object}/finalize`] = { PUT: (request) => finalize(deps, request) }
+  const preHandler = info.kind === 'Workflow' ? [spelling(deps.workflowStates)] : []
   for (const [url, handlers] of Object.entries(routes)) {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
-      app.route({ method, url, config: { info }, handler: handlers[method] ?? notAllowed })
+      app.route({ method, url, config: { info }, preHandler, handler: handlers[method] ?? notAllowed })
+  }
+}
+
+/** Clients may write states in either spelling. */
+function spelling(states: StateSpelling) {
+  return async (request: Request) => {
+    const { body } = request
+    request.body = Array.isArray(body) ? patchWithStates(body, states) : withStates(body, states)
   }
 }
 

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import fastify from 'fastify'
 import type { Clock } from '../model/clock.ts'
 import type { Logger } from '../log.ts'
+import type { StateSpelling } from '../model/workflow-state.ts'
 import { isJson } from './validate.ts'
 import type { Store } from '../store/store.ts'
 import { accessControl } from './access.ts'
@@ -21,6 +22,7 @@ import { resourceRoutes } from './resources.ts'
 import { reviewRoutes } from './reviews.ts'
 import { endConnections } from './connections.ts'
 import { sendStatus } from './send.ts'
+import { spelledStore } from './spelled-store.ts'
 import { failure, statusOf } from './status.ts'
 import type { Subject } from './status.ts'
 import { createStreams } from './streams.ts'
@@ -51,6 +53,8 @@ export type KubeDeps = Omit<IronwakeDeps, 'shutdown'> & {
   stalledMs?: number
   /** checks of Templates and Workflows before they are stored */
   admission?: Admission
+  /** how clients of Workflows see their states; default `SUCCESS` */
+  workflowStates?: StateSpelling
 }
 
 /** Largest request body, as etcd-backed API servers have it. */
@@ -86,7 +90,14 @@ export function kubeServer(deps: KubeDeps): KubeApp {
   discoveryRoutes(app, deps.version)
   reviewRoutes(app)
   tokenRoutes(app, { ...deps, onRevoked: () => streams.sweep(deps.clock.now()) })
-  const resources = { ...deps, bookmarkMs: deps.bookmarkMs ?? 60_000, shutdown: shutdown.signal }
+  const workflowStates = deps.workflowStates ?? 'SUCCESS'
+  const resources = {
+    ...deps,
+    store: spelledStore(deps.store, workflowStates),
+    workflowStates,
+    bookmarkMs: deps.bookmarkMs ?? 60_000,
+    shutdown: shutdown.signal,
+  }
   for (const info of servedKinds) resourceRoutes(app, info, resources)
   ironwakeRoutes(app, { ...deps, shutdown: shutdown.signal })
   return app

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { holderOf, kubeconfigFor } from '../kube/client.ts'
 import { hardware, startServer, workflow } from '../kube/server.ts'
 import type { TestServer } from '../kube/server.ts'
 import { runner } from './run.ts'
@@ -99,6 +100,66 @@ t.test('delete removes by name and by file', async (t) => {
   })
   t.match(await run(['delete', 'wf', 'w1', '-n', 'ns1']), { code: 1, err: /not found/ })
   t.match(await run(['delete', 'wf']), { code: 2, err: /name a kind and one or more objects/ })
+})
+
+const core = `apiVersion: v1
+kind: Namespace
+metadata: { name: lab, labels: { a: b } }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: bmc-auth, namespace: lab }
+type: kubernetes.io/basic-auth
+stringData: { username: root, password: hunter2 }
+---
+apiVersion: v1
+kind: Event
+metadata: { name: happened, namespace: lab }
+involvedObject: { kind: Hardware, name: m1, namespace: lab }
+reason: Seen
+message: it was seen
+type: Normal
+`
+
+t.test('kinds of the core group are shown, made and deleted like all others', async (t) => {
+  const readStdin = async () => core
+  const words = (word: string) => `namespace/lab ${word}\nsecret/bmc-auth ${word}\nevent/happened ${word}\n`
+  t.same(await run(['apply', '-f', '-'], { readStdin }), { code: 0, out: words('created'), err: '' })
+  t.same(await run(['apply', '-f', '-'], { readStdin }), { code: 0, out: words('unchanged'), err: '' })
+
+  t.match(await run(['get', 'secrets', '-A']), {
+    code: 0,
+    out: /^NAMESPACE +NAME +TYPE +DATA +AGE\nlab +bmc-auth +kubernetes\.io\/basic-auth +2 +\d+s\n$/,
+  })
+  t.match(await run(['get', 'secret', 'lab/bmc-auth', '-o', 'wide']), { code: 0, out: /^NAME +TYPE/ })
+  t.match(await run(['get', 'events', '-n', 'lab']), { code: 0, out: /Seen +.*it was seen/ })
+  t.match(await run(['get', 'ev', '-A']), { code: 0, out: /^NAMESPACE .*\nlab / })
+  const namespaces = /^NAME +STATUS +AGE\nlab +Active +\d+s\nns1 +Active/
+  t.match(await run(['get', 'namespaces']), { code: 0, out: namespaces })
+  t.match(await run(['get', 'ns', '-A']), { code: 0, out: namespaces })
+  t.match(await run(['get', 'ns', '-n', 'lab', '-l', 'a=b']), { code: 0, out: /^[^\n]*\nlab [^\n]*\n$/ })
+
+  const one = JSON.parse((await run(['get', 'Namespace', 'lab', '-o', 'json'])).out) as object
+  t.match(one, { kind: 'Namespace', status: { phase: 'Active' } })
+  t.match(await run(['get', 'secret', 'bmc-auth', '-n', 'lab', '-o', 'yaml']), {
+    out: /^apiVersion: v1\nkind: Secret\n/m,
+  })
+  t.match(JSON.parse((await run(['get', 'events', '-A', '-o', 'json'])).out), { kind: 'EventList' })
+  t.match(await run(['get', 'secrets', '-A', '-o', 'name']), { code: 0, out: 'secret/bmc-auth\n' })
+  t.match(await run(['get', 'ns', 'none']), { code: 1, err: 'error: namespaces "none" not found\n' })
+
+  t.match(await run(['delete', 'secret', 'bmc-auth', '-n', 'lab']), { out: 'secret/bmc-auth deleted\n' })
+  t.match(await run(['delete', 'ns', 'lab']), { code: 0, out: 'namespace/lab deleted\n' })
+})
+
+t.test('a role that may not read a kind is told so', async (t) => {
+  const { token } = await holderOf(server, 'capt')
+  const env = { KUBECONFIG: await kubeconfigFor(server, { token, caPem: server.pki.caPem }) }
+  t.match(await run(['get', 'secrets', '-A'], { env }), {
+    code: 1,
+    err: /^error: secrets is forbidden: User/,
+  })
+  t.match(await run(['get', 'hw', '-n', 'ns1', '-o', 'name'], { env }), { code: 0, out: /hardware/ })
 })
 
 t.end()

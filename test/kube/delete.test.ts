@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import t from 'tap'
 import { collector } from '../../src/kube/collector.ts'
 import { systemClock } from '../../src/model/clock.ts'
+import { holderOf } from './client.ts'
 import { base, hardware, mergePatch, ns1, startServer, workflow } from './server.ts'
 import type { TestServer } from './server.ts'
 
@@ -185,6 +186,126 @@ t.test('who holds a namespace is not for its user to say', async (t) => {
   })
   await call('DELETE', '/api/v1/namespaces/mine')
   await until('the empty namespace is gone', isGone('/api/v1/namespaces/mine'))
+})
+
+t.test('a limit deletes so many at most, and the token goes on with the others', async (t) => {
+  const path = `${base}/namespaces/ns3/hardware`
+  for (let n = 0; n < 7; n++) {
+    const type = n === 3 ? 'cp' : 'worker'
+    const mac = `52:54:00:00:03:0${n}`
+    const object = { ...hardware(`h${n}`, { type }, mac), metadata: { name: `h${n}`, labels: { type } } }
+    await call('POST', path, object)
+  }
+  const remove = async (query: string) => {
+    const { status, body } = await call('DELETE', `${path}?${query}`)
+    const { continue: token, remainingItemCount } = body['metadata'] as {
+      continue?: string
+      remainingItemCount?: number
+    }
+    const names = (body['items'] ?? []).map((item: Body) => item['metadata'].name) as string[]
+    return { status, names, token, remainingItemCount }
+  }
+  t.match(await remove('limit=2&dryRun=All'), { names: ['h0', 'h1'], remainingItemCount: 5 })
+  t.equal((await namesIn(path)).length, 7)
+  const first = await remove('limit=2')
+  t.match(first, { status: 200, names: ['h0', 'h1'], token: String, remainingItemCount: 5 })
+  t.same(await namesIn(path), ['h2', 'h3', 'h4', 'h5', 'h6'])
+  const second = await remove(`limit=2&continue=${first.token}`)
+  t.same(second.names, ['h2', 'h3'])
+  t.same(await namesIn(path), ['h4', 'h5', 'h6'])
+  const any = await remove('limit=1&resourceVersion=0')
+  t.same(any.names, ['h4'], 'whatever version will do')
+  t.match(await remove(`limit=5&continue=${second.token}`), {
+    names: ['h4', 'h5', 'h6'],
+    token: undefined,
+  })
+  t.same(await namesIn(path), [], 'one that somebody else deleted is no fault')
+  for (const name of ['a', 'b', 'c'])
+    await call('POST', path, {
+      ...hardware(name),
+      metadata: { name, labels: { type: name === 'b' ? 'cp' : 'worker' } },
+    })
+  const some = await remove('limit=1&labelSelector=type%3Dworker')
+  t.same(some.names, ['a'])
+  const rest = await remove(`continue=${some.token}&labelSelector=type%3Dworker`)
+  t.match(rest, { names: ['c'], token: undefined })
+  t.same(await namesIn(path), ['b'])
+  t.match(await remove('limit=2&continue=x'), { status: 400 })
+  t.match(await remove('limit=-1'), { status: 400 })
+  t.same((await remove('limit=1')).token, undefined, 'nothing is left')
+  t.same(await namesIn(path), [])
+})
+
+t.test('finalize says who holds a namespace, and nothing else', async (t) => {
+  const path = '/api/v1/namespaces/final'
+  const inside = `${base}/namespaces/final/workflows`
+  await call('POST', inside, { ...workflow('w'), metadata: { name: 'w', finalizers: ['x/y'] } })
+  const { body: born } = await call('GET', path)
+  const set = (spec: unknown, metadata: object = { name: 'final' }, query = '') =>
+    call(
+      'PUT',
+      `${path}/finalize${query}`,
+      { apiVersion: 'v1', kind: 'Namespace', metadata, spec },
+      {
+        'content-type': 'application/json',
+      },
+    )
+  const held = { spec: { finalizers: ['kubernetes', 'x.org/y'] } }
+  t.match(await set(held.spec, { name: 'final' }, '?dryRun=All'), { status: 200, body: held })
+  t.same((await call('GET', path)).body, born)
+  const labelled = { name: 'final', labels: { a: 'b' }, finalizers: ['x/z'] }
+  const changed = await set(held.spec, labelled, '?fieldManager=me')
+  t.match(changed, { status: 200, body: { ...held, status: { phase: 'Active' } } })
+  const { managedFields, resourceVersion, ...metadata } = changed.body['metadata']
+  const { managedFields: _, resourceVersion: before, ...known } = born['metadata']
+  t.same(metadata, known, 'the metadata is as it was')
+  t.not(resourceVersion, before)
+  t.notOk(managedFields, 'nobody kept the owners of one that came into being by itself')
+  t.match(await set({ finalizers: ['y'] }), {
+    status: 422,
+    body: { details: { causes: [{ field: 'spec.finalizers[0]' }] } },
+  })
+  t.match(await set({ finalizers: [5] }), { status: 422 })
+  t.match(await set({}, { name: 'final', resourceVersion: before }), { status: 409 })
+  t.match(await set({}, { name: 'final', uid: 'other' }), { status: 409 })
+  t.match(await set({}, { name: 'other' }), { status: 400 })
+  t.equal((await call('PUT', '/api/v1/namespaces/none/finalize', { metadata: { name: 'none' } })).status, 404)
+  for (const method of ['GET', 'PATCH', 'DELETE'])
+    t.equal((await call(method, `${path}/finalize`, {}, mergePatch)).status, 405, method)
+
+  const { client } = await holderOf(server, 'operator')
+  const refused = await client.request('PUT', `${path}/finalize`, { metadata: { name: 'final' } })
+  client.close()
+  t.match(refused.json, { code: 403, details: { kind: 'namespaces', name: 'final' } })
+
+  await call('DELETE', path)
+  t.match(await call('GET', path), { status: 200, body: { status: { phase: 'Terminating' } } })
+  const gone = await set({}, { name: 'final', uid: born['metadata'].uid })
+  t.match(gone, { status: 200, body: { kind: 'Namespace' } })
+  t.equal((await call('GET', path)).status, 404, 'whatever is in it')
+  t.equal((await call('GET', `${inside}/w`)).status, 200)
+  await call('PATCH', `${inside}/w`, { metadata: { finalizers: null } }, mergePatch)
+})
+
+t.test('finalize notes who did it', async (t) => {
+  const path = '/api/v1/namespaces/owned'
+  const { body } = await call('POST', '/api/v1/namespaces?fieldManager=maker', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'owned', labels: { a: 'b' } },
+  })
+  const changed = await call('PUT', `${path}/finalize?fieldManager=me`, {
+    ...body,
+    spec: { finalizers: ['kubernetes', 'x.org/y'] },
+  })
+  t.match(
+    changed.body['metadata'].managedFields.find(({ manager }: Body) => manager === 'me'),
+    { operation: 'Update', subresource: 'finalize', fieldsV1: { 'f:spec': { 'f:finalizers': {} } } },
+  )
+  await call('PUT', `${path}/finalize`, { metadata: { name: 'owned' } })
+  t.match((await call('GET', path)).body, { spec: {}, metadata: { labels: { a: 'b' } } })
+  await call('DELETE', path)
+  t.equal((await call('GET', path)).status, 404)
 })
 
 t.end()

@@ -44,9 +44,11 @@ for (const [path, group] of [
     const { body } = await get(path)
     t.match(body, { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: path.replace(/^\/apis?\//, '') })
     const mine = all.filter((info) => info.group === group)
-    const wanted = mine.flatMap(({ plural, hasStatus }) =>
-      hasStatus ? [plural, `${plural}/status`] : [plural],
-    )
+    const wanted = mine.flatMap(({ kind, plural, hasStatus }) => [
+      plural,
+      ...(kind === 'Namespace' ? [`${plural}/finalize`] : []),
+      ...(hasStatus ? [`${plural}/status`] : []),
+    ])
     t.same(
       body['resources'].map(({ name }: Body) => name),
       wanted,
@@ -54,25 +56,25 @@ for (const [path, group] of [
     for (const resource of body['resources'] as Body[]) {
       const info = mine.find(({ kind }) => kind === resource['kind'])!
       t.equal(resource['namespaced'], info.namespaced)
-      const isStatus = resource['name'].endsWith('/status')
-      t.same(
-        resource['verbs'],
-        isStatus
-          ? ['get', 'patch', 'update']
-          : ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'].filter(
-              (verb) => info.namespaced || verb !== 'deletecollection',
-            ),
-      )
+      const [, subresource = ''] = resource['name'].split('/')
+      const all = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+      const verbs: Record<string, string[]> = {
+        '': all.filter((verb) => info.namespaced || verb !== 'deletecollection'),
+        status: ['get', 'patch', 'update'],
+        finalize: ['update'],
+      }
+      t.same(resource['verbs'], verbs[subresource])
     }
   })
 
-t.test('a Namespace is in no namespace, and has a status', async (t) => {
+t.test('a Namespace is in no namespace, has a status, and is let go by a subresource', async (t) => {
   const { body } = await get('/api/v1')
   t.match(
     body['resources'].find(({ name }: Body) => name === 'namespaces'),
     { singularName: 'namespace', namespaced: false, shortNames: ['ns'] },
   )
-  t.ok(body['resources'].some(({ name }: Body) => name === 'namespaces/status'))
+  for (const inner of ['status', 'finalize'])
+    t.ok(body['resources'].some(({ name }: Body) => name === `namespaces/${inner}`))
   t.notOk(body['resources'].some(({ name }: Body) => name === 'secrets/status'))
 })
 

@@ -86,6 +86,8 @@ t.test('kubectl finds each kind, and that the server validates its patches', asy
     )
     t.notOk(Object.keys(patch.requestBody.content).some((type) => type.includes('strategic')))
     t.equal(`${collection}/{name}/status` in body['paths'], hasStatus)
+    const finalize = body['paths'][`${collection}/{name}/finalize`]
+    t.same(Object.keys(finalize ?? {}), kind === 'Namespace' ? ['put', 'parameters'] : [])
   }
 })
 
