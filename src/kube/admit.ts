@@ -27,7 +27,7 @@ export function withDefaults<T extends NewObject | KubeObject>(object: T): T {
   if (object.kind === 'Secret') return secretDefaults(object as T & Secret)
   if (object.kind !== 'Hardware') return object
   const { spec } = object as unknown as Hardware
-  const mac = spec?.interfaces?.[0]?.dhcp?.mac
+  const mac = spec?.interfaces?.find(({ dhcp }) => dhcp?.mac)?.dhcp?.mac
   if (!mac || spec.metadata?.instance?.id) return object
   const instance = { ...spec.metadata?.instance, id: mac }
   return { ...object, spec: { ...spec, metadata: { ...spec.metadata, instance } } }
