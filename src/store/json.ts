@@ -24,7 +24,13 @@ export function sameJson(a: unknown, b: unknown): boolean {
 /** Freezes a parsed JSON document with everything in it. */
 export function deepFreeze<T>(value: T): T {
   if (!isContainer(value) || Object.isFrozen(value)) return value
-  for (const key in value) deepFreeze((value as Record<string, unknown>)[key])
+  // Indexes of an array as keys would be texts: all watched changes pass here.
+  if (Array.isArray(value)) for (const item of value) deepFreeze(item)
+  else
+    for (const key in value) {
+      const item = (value as Record<string, unknown>)[key]
+      if (typeof item === 'object') deepFreeze(item)
+    }
   return Object.freeze(value)
 }
 
