@@ -1,8 +1,9 @@
 #!/bin/bash
-# setup.sh demo|test: makes everything that `npm run demo` and `npm test` need on a Debian or Ubuntu machine that has
-# Node: distribution packages, node_modules, the build, the netboot OS, iPXE and the demo's disk image. What is made
-# is kept below $IRONWAKE_CACHE (default ~/.cache/ironwake) under a hash of what it is made from, so that a second run,
-# or another checkout, finds it. Where the parts are is written to .cache/lab.json.
+# setup.sh demo|test|bench: makes everything that `npm run demo`, `npm test` and `npm run bench` need on a Debian or
+# Ubuntu machine that has Node: distribution packages, node_modules, the build and, except for benches, the netboot OS,
+# iPXE and the demo's disk image. What is made is kept below $IRONWAKE_CACHE (default ~/.cache/ironwake) under a hash of
+# what it is made from, so that a second run, or another checkout, finds it. Where the parts are is written to
+# .cache/lab.json.
 set -euo pipefail
 umask 022
 mode=${1:-}
@@ -76,7 +77,7 @@ install_packages() {
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod 755 $policy
   quietly apt-update apt_update
-  if [ "$mode" = test ]; then
+  if [ "$mode" != demo ]; then
     # shellcheck disable=SC2086
     unknown=$(comm -23 <(printf '%s\n' $missing | sort -u) <(known_of $missing | tr ' ' '\n' | sort -u))
     [ -z "$unknown" ] || say "packages: this distribution does not have" $unknown
@@ -174,15 +175,16 @@ lab_parts() {
     "$cache/os/$os" "$cache/ipxe/$ipxe" "$cache/image/$image" >.cache/lab.json
 }
 
-case $mode in demo | test) ;; *) fail 'usage: setup.sh demo|test' ;; esac
+case $mode in demo | test | bench) ;; *) fail 'usage: setup.sh demo|test|bench' ;; esac
 require_node
 mkdir -p "$cache/logs"
 exec 9>"$cache/setup.lock"
 flock -n 9 || { say 'waiting for another set-up to end' && flock 9; }
 lists=(src/lab/packages.txt os/packages.txt)
 if [ "$mode" = test ]; then lists+=(test/packages.txt); fi
+if [ "$mode" = bench ]; then lists=(bench/packages.txt); fi
 mapfile -t lab_packages < <(listed "${lists[@]}")
-if [ "$(id -u)" = 0 ] && is_debian; then
+if [ "$mode" = bench ] || { [ "$(id -u)" = 0 ] && is_debian; }; then
   need_packages "${lab_packages[@]}"
 elif [ "$mode" = demo ]; then
   missing=$(missing_of "${lab_packages[@]}")
@@ -192,6 +194,10 @@ fi
 install_modules
 if [ "$mode" = test ]; then tap_plugins; fi
 build
+if [ "$mode" = bench ]; then
+  say 'everything is in place'
+  exit
+fi
 if [ "$(id -u)" = 0 ] && is_debian; then
   lab_parts
 else
