@@ -42,9 +42,13 @@ export class LineStream {
 
   /** Resolves when the client can take more; after the end it does nothing. */
   async write(value: unknown): Promise<void> {
+    return this.writeLine(`${JSON.stringify(value)}\n`)
+  }
+
+  /** The same with a line as it is to be sent, its end included. */
+  async writeLine(line: string | Buffer): Promise<void> {
     if (this.ended) return
-    const free = (this.#raw as ServerResponse).write(`${JSON.stringify(value)}\n`)
-    if (!free) await this.#drained()
+    if (!(this.#raw as ServerResponse).write(line)) await this.#drained()
   }
 
   /** Ends the response cleanly. */

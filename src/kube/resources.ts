@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Clock } from '../model/clock.ts'
 import { AppError } from '../model/error.ts'
 import { basePathOf } from '../model/kinds.ts'
@@ -12,6 +13,7 @@ import { concealer } from './conceal.ts'
 import { create } from './create.ts'
 import { finalize } from './finalize.ts'
 import { listObjects } from './list.ts'
+import { listText, longList } from './list-text.ts'
 import { listOptions } from './options.ts'
 import { patch } from './patch.ts'
 import { remove, removeAll } from './remove.ts'
@@ -99,7 +101,12 @@ async function list(deps: ResourceDeps, info: KindInfo, request: Request, reply:
     return reply
   }
   const found = await listObjects(deps.store, info, namespace, options)
-  return renderList(shape, info, found, deps.clock.now())
+  const rendered = renderList(shape, info, found, deps.clock.now())
+  // What a role may not see is taken out of whole answers only.
+  const isWhole = found.items.length < longList || concealer(request.caller?.role, info.kind) !== undefined
+  if (isWhole || !('items' in rendered)) return rendered
+  const text = listText(rendered as { items: object[] })
+  return reply.type('application/json; charset=utf-8').send(Readable.from(text))
 }
 
 async function get(deps: ResourceDeps, info: KindInfo, request: Request): Promise<unknown> {

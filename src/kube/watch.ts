@@ -3,6 +3,7 @@ import type { Http2ServerResponse } from 'node:http2'
 import type { KindInfo, KindName } from '../model/kinds.ts'
 import type { KubeObject } from '../model/object.ts'
 import type { Change, Store } from '../store/store.ts'
+import { eventLine } from './event-lines.ts'
 import { eventOf } from './events.ts'
 import type { EventType } from './events.ts'
 import { refuseFuture } from './options.ts'
@@ -118,10 +119,14 @@ async function stream(
   let headers = true
   let version = start.version
   const send = async (type: EventType, object: KubeObject) => {
-    const rendered = renderObject(shape, info, object, deps.now(), headers)
-    const event = { type, object: conceal?.(rendered) ?? rendered }
+    const event = () => {
+      const rendered = renderObject(shape, info, object, deps.now(), headers)
+      return { type, object: conceal?.(rendered) ?? rendered }
+    }
+    // A row of a table tells the age of its object.
+    if (shape.as === 'table') await lines.write(event())
+    else await lines.writeLine(eventLine(object, `${type} ${shape.as} ${conceal ? 'in part' : ''}`, event))
     headers = false
-    await lines.write(event)
   }
   const bookmark = (initialEnd: boolean) =>
     lines.write({ type: 'BOOKMARK', object: renderBookmark(shape, info, version, initialEnd) })

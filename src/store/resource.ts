@@ -174,6 +174,16 @@ async function readAndWrite<T>(
   expected: string | undefined,
   decide: (stored: KubeObject) => Promise<() => Promise<T>>,
 ): Promise<T> {
+  const work = () => readAndWriteNow(store, key, expected, decide)
+  return expected === undefined ? inTurn(store, key, work) : work()
+}
+
+async function readAndWriteNow<T>(
+  store: Store,
+  key: Key,
+  expected: string | undefined,
+  decide: (stored: KubeObject) => Promise<() => Promise<T>>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const stored = await store.get(key)
     if (!stored) throw notFound(key)
@@ -185,6 +195,23 @@ async function readAndWrite<T>(
       if (expected !== undefined || attempt === maxAttempts || !isCode(error, 'Conflict')) throw error
     }
   }
+}
+
+const queues = new WeakMap<Store, Map<string, Promise<unknown>>>()
+
+/** Changes to the newest object, whatever it is, wait for each other: of many that read it at once, one could write. */
+function inTurn<T>(store: Store, { kind, namespace, name }: Key, work: () => Promise<T>): Promise<T> {
+  const queue = queues.get(store) ?? new Map<string, Promise<unknown>>()
+  queues.set(store, queue)
+  const id = `${kind}/${namespace}/${name}`
+  const turn = queue.get(id)?.then(work) ?? work()
+  const over = turn
+    .catch(() => {})
+    .then(() => {
+      if (queue.get(id) === over) queue.delete(id)
+    })
+  queue.set(id, over)
+  return turn
 }
 
 /**

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { systemClock } from '../../src/model/clock.ts'
+import { createObjects } from '../../src/store/resource.ts'
+import { holderOf } from './client.ts'
 import { base, hardware, mergePatch, ns1, startServer, watching } from './server.ts'
 import type { TestServer } from './server.ts'
 
@@ -144,6 +147,33 @@ t.test('a token that is too old comes with one to go on', async (t) => {
   t.same(namesOf(rest.body), ['b2', 'c', 'd'], 'the rest of the newest state')
   t.match(await ask('GET', `${base}/hardware?resourceVersion=1&resourceVersionMatch=Exact`), { status: 410 })
 })
+
+t.test(
+  'a long list is the same list, for those who see all of it and for those who see a part',
+  async (t) => {
+    const large = await startServer()
+    t.after(() => large.close())
+    const names = Array.from({ length: 450 }, (_, at) => `n${String(at).padStart(3, '0')}`)
+    const made = names.map((name) => [
+      { ...hardware(name), spec: { ...hardware(name).spec, userData: 'join me' } },
+    ])
+    await createObjects(large.db.store, made, { clock: systemClock, newUid: randomUUID })
+    const viewer = await holderOf(large, 'viewer')
+    for (const { client, shown } of [
+      { client: large.client, shown: 'join me' },
+      { client: viewer.client, shown: '***' },
+    ]) {
+      const { status, json } = await client.request('GET', `${base}/hardware`)
+      const list = json as Body
+      t.match(
+        { status, kind: list['kind'], version: list['metadata'].resourceVersion },
+        { status: 200, kind: 'HardwareList', version: /^\d+$/ },
+      )
+      t.same(namesOf(list), names)
+      t.same(new Set(list['items'].map((item: Body) => item['spec'].userData)), new Set([shown]))
+    }
+  },
+)
 
 t.test('a Table comes in parts too', async (t) => {
   const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
