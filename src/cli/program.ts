@@ -2,7 +2,11 @@ import { Command, CommanderError } from 'commander'
 import { messageOf } from '../model/error.ts'
 import { CommandFailed, withExamples, withOutput } from './command.ts'
 import type { CliDeps } from './command.ts'
+import { doctorCommands } from './doctor-network.ts'
+import { doctorCommand } from './doctor.ts'
+import { unknownCommands } from './doctor-unknown.ts'
 import { hardwareCommands } from './hardware.ts'
+import { leaseCommands } from './lease.ts'
 import { objectCommands } from './objects.ts'
 import { dataText } from './output.ts'
 import { timelineCommand } from './timeline.ts'
@@ -22,6 +26,8 @@ export function buildProgram(deps: CliDeps): Command {
       writeErr: (text) => void deps.stderr.write(text),
     })
     .exitOverride()
+    // `doctor` and `doctor network` have options of the same name
+    .enablePositionalOptions()
   withExamples(
     program,
     'os build',
@@ -30,6 +36,7 @@ export function buildProgram(deps: CliDeps): Command {
     'apply -f workflow.yaml',
     'workflow watch',
     'timeline machine-1 --follow',
+    'doctor machine-1',
   )
   program.addHelpText('after', notes)
   deps.extend?.(program)
@@ -37,14 +44,18 @@ export function buildProgram(deps: CliDeps): Command {
   objectCommands(program, deps)
   workflowCommands(program, deps)
   timelineCommand(program, deps)
+  leaseCommands(program, deps)
   tokenCommands(program, deps)
+  doctorCommands(program, deps)
+  doctorCommand(program, deps)
+  unknownCommands(program, deps)
   versionCommand(program, deps)
   inheritSettings(program)
   return program
 }
 
 const notes = `
-Every command but serve, os and config talks to a running server. It finds it by
+Every command but serve, os, config and doctor network talks to a running server. It finds it by
 --kubeconfig, by $KUBECONFIG, or by admin.kubeconfig in the data directory
 (--data-dir, $IRONWAKE_DATA_DIR, else ./data).
 

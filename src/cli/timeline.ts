@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Journey } from '../timeline/journey.ts'
 import type { TimelineEntry } from '../timeline/stage.ts'
 import type { Client } from './client.ts'
 import { failureOf } from './failure.ts'
@@ -33,10 +34,25 @@ async function show(machine: string, options: Options, deps: CliDeps): Promise<v
       deps.stdout.write(await dataText('json', answer.json))
       return
     }
-    const { entries } = answer.json as { entries: TimelineEntry[] }
+    const { entries, journey = { boots: [] } } = answer.json as {
+      entries: TimelineEntry[]
+      journey?: Journey
+    }
     if (entries.length === 0) deps.stderr.write(`nothing was seen of ${machine} yet\n`)
-    for (const entry of entries) deps.stdout.write(await lineOf(entry))
+    const starts = new Set(journey.boots.slice(1).map(({ startedAt }) => startedAt))
+    for (const entry of entries) {
+      if (entry.stage === 'dhcp-discover' && starts.delete(entry.at)) deps.stdout.write('-- starts anew --\n')
+      deps.stdout.write(await lineOf(entry))
+    }
+    deps.stdout.write(timesText(journey))
   })
+}
+
+/** How long it took, from the first DISCOVER of the boot that brought the agent. */
+function timesText({ toAgentMs, toPhoneHomeMs }: Journey): string {
+  if (toAgentMs === undefined) return ''
+  const home = toPhoneHomeMs === undefined ? '' : `, phoned home after ${(toPhoneHomeMs / 1000).toFixed(1)} s`
+  return `-- from the first DISCOVER: agent after ${(toAgentMs / 1000).toFixed(1)} s${home} --\n`
 }
 
 async function follow(client: Client, path: string, options: Options, deps: CliDeps): Promise<void> {

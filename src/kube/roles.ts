@@ -31,7 +31,14 @@ const withStatus = (resources: readonly string[]) => [
   ...resources.map((resource) => `${resource}/status`),
 ]
 
-const reports = ['/ironwake/v1/hardware/export', '/ironwake/v1/timeline/*', '/ironwake/v1/workflows/*']
+const reports = [
+  '/ironwake/v1/doctor/*',
+  '/ironwake/v1/hardware/export',
+  '/ironwake/v1/leases',
+  '/ironwake/v1/timeline/*',
+  '/ironwake/v1/unknown',
+  '/ironwake/v1/workflows/*',
+]
 
 /** What everyone with credentials may ask: which API this is, and what they may do. */
 const discovery: Pick<RoleRules, 'resources' | 'paths'> = {

@@ -38,13 +38,27 @@ const firmware: Say = (facts) => {
   const named = archs.map((arch) => entryOf(archNames, arch)).find((name) => name !== undefined)
   return archs[0] ? `, ${named ?? archs[0]}` : ''
 }
-const client = word('client', ', ')
+/** Who asked: a machine asks for an address three times on its way, each time by another program. */
+const clients: Readonly<Record<string, string>> = {
+  firmware: 'firmware',
+  http: 'firmware, HTTP boot',
+  ipxe: 'iPXE',
+  os: 'a running system',
+}
+const client: Say = (facts) => {
+  const name = known(facts, 'client')
+  return name && `, ${entryOf(clients, name) ?? name}`
+}
+const named = word('server', ' of server ')
 const duration: Say = ({ ms }) => (typeof ms === 'number' && ms >= 1000 ? ` after ${readableTime(ms)}` : '')
 const offLink: Say = ({ offLink: is }) => (is === true ? ' that is not of its link' : '')
 const file: Say = (facts) => word('file', ', boot file ')(facts) + word('noFile', ', no boot file: ')(facts)
-const size: Say = (facts) => {
-  const bytes = facts['bytes']
-  return typeof bytes === 'number' ? ` (${readableBytes(bytes)})` : ''
+const size: Say = ({ bytes, total, ms, broken }) => {
+  if (typeof bytes !== 'number') return ''
+  const part = typeof total === 'number' && broken === true ? ` of ${readableBytes(total)}, broken off` : ''
+  const time = typeof ms === 'number' ? ` in ${(ms / 1000).toFixed(1)} s` : ''
+  const rate = typeof ms === 'number' && ms > 0 ? `, ${readableBytes((bytes * 1000) / ms)}/s` : ''
+  return ` (${readableBytes(bytes)}${part}${time}${rate})`
 }
 const action: Say = (facts) => known(facts, 'action') && ` "${known(facts, 'action')}"`
 const outcome: Say = (facts) => {
@@ -55,12 +69,13 @@ const outcome: Say = (facts) => {
 const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'dhcp-discover': ['asked for an address (DISCOVER', firmware, client, ')'],
   'dhcp-offer': ['was offered an address', word('ip'), offLink, file],
-  'dhcp-request': ['requested the address', word('ip'), ' (REQUEST', firmware, client, ')'],
+  'dhcp-request': ['requested the address', word('ip'), named, ' (REQUEST', firmware, client, ')'],
   'dhcp-ack': ['got its address', word('ip'), offLink, file],
   'dhcp-nak': ['was refused the address', word('ip'), word('wanted'), why],
   'dhcp-silent': ['got no answer to its DHCP packet', word('type', ' '), why],
   'tftp-read': ['read', word('file'), ' over TFTP', size],
   'tftp-failed': ['could not read', word('file'), ' over TFTP', why, word('detail', ' (', ')')],
+  'http-failed': ['could not fetch', word('file'), ' over HTTP', why],
   'boot-file': ['fetched the boot file', word('file'), size],
   'boot-script': ['fetched its iPXE script', word('target', ', to boot '), why],
   'boot-disk': ['was told to boot from its own disk', why],
@@ -69,12 +84,20 @@ const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'agent-hello': ['its agent reported in', word('version', ', version '), word('ip', ', from ')],
   'agent-rejected': ['its agent was turned away', why],
   'agent-lost': ['its agent is no longer heard of', why],
+  image: ['fetched the image', word('file'), size],
   'workflow-started': ['began workflow', word('workflow')],
   'action-started': ['began action', action, word('image', ' (', ')'), word('attempt', ', attempt ')],
   'action-ended': ['action', action, outcome, duration, word('message', ': '), why],
   'workflow-ended': ['workflow', word('workflow'), outcome, word('message', ': '), why],
   metadata: ['read its metadata', word('path')],
   'phone-home': ['phoned home: the installed system is up', word('hostname', ', as ')],
+  syslog: [
+    'said',
+    word('severity', ' (', ')'),
+    word('app', ' ', ':'),
+    word('text'),
+    word('leftOut', ' (', ' lines before it left out)'),
+  ],
 }
 
 /**

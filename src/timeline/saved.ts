@@ -17,9 +17,12 @@ export type Saver = {
   write(): Promise<void>
 }
 
-type Deps = { side: SideStore; log: Pick<Logger, 'warn'>; lineOf(mac: Mac): Line | undefined }
+/** What a machine did, or what it said: both lie in one table, told apart by what stands before the number. */
+export type Kind = 'stages' | 'words'
 
-export function createSaver({ side, log, lineOf }: Deps): Saver {
+type Deps = { side: SideStore; log: Pick<Logger, 'warn'>; kind: Kind; lineOf(mac: Mac): Line | undefined }
+
+export function createSaver({ side, log, kind, lineOf }: Deps): Saver {
   const dirty = new Set<Mac>()
   const gone = new Set<Mac>()
 
@@ -36,7 +39,7 @@ export function createSaver({ side, log, lineOf }: Deps): Saver {
 
   async function remove(mac: Mac) {
     try {
-      await side.deleteRange('timeline', `${mac}/`, `${mac}${afterSlash}`)
+      await side.deleteRange('timeline', `${mac}/${marks[kind].first}`, `${mac}/${marks[kind].after}`)
     } catch (error) {
       if (!lineOf(mac)) gone.add(mac)
       throw error
@@ -47,7 +50,7 @@ export function createSaver({ side, log, lineOf }: Deps): Saver {
     const line = lineOf(mac)
     if (!line) return
     const { onDisk, unsaved } = line
-    const writes = writesOf(side, mac, line)
+    const writes = writesOf(side, kind, mac, line)
     line.onDisk = line.first
     line.unsaved = line.first + line.entries.length
     try {
@@ -70,36 +73,45 @@ export function createSaver({ side, log, lineOf }: Deps): Saver {
   }
 }
 
-/** The character whose keys follow those with a slash. */
-const afterSlash = '0'
+/** What stands before a number, the first character that a key of this kind has after the slash, and the next one. */
+const marks: Readonly<Record<Kind, { before: string; first: string; after: string }>> = {
+  stages: { before: '', first: '0', after: ':' },
+  words: { before: 's', first: 's', after: 't' },
+}
 
-function writesOf(side: SideStore, mac: Mac, { first, unsaved, onDisk, entries }: Line): Promise<void>[] {
+function writesOf(
+  side: SideStore,
+  kind: Kind,
+  mac: Mac,
+  { first, unsaved, onDisk, entries }: Line,
+): Promise<void>[] {
+  const key = (number: number) => entryKey(kind, mac, number)
   const from = Math.max(first, unsaved)
   const puts = entries
     .slice(from - first)
-    .map((entry, index) => side.put('timeline', entryKey(mac, from + index), entry))
+    .map((entry, index) => side.put('timeline', key(from + index), entry))
   if (onDisk >= first) return puts
-  return [...puts, side.deleteRange('timeline', entryKey(mac, onDisk), entryKey(mac, first))]
+  return [...puts, side.deleteRange('timeline', key(onDisk), key(first))]
 }
 
-/** Key of one entry in the side table: `aa:bb:cc:dd:ee:ff/0000000012`. */
-function entryKey(mac: Mac, number: number): string {
-  return `${mac}/${String(number).padStart(10, '0')}`
+/** Key of one entry in the side table: `aa:bb:cc:dd:ee:ff/0000000012`, of a word `…/s0000000012`. */
+function entryKey(kind: Kind, mac: Mac, number: number): string {
+  return `${mac}/${marks[kind].before}${String(number).padStart(10, '0')}`
 }
 
 /** Reads every machine's line, in 256 portions so that packets are answered meanwhile. */
-export async function readLines(side: Pick<SideStore, 'list'>): Promise<Map<Mac, Line>> {
-  const lines = new Map<Mac, Line>()
+export async function readLines(side: Pick<SideStore, 'list'>): Promise<Record<Kind, Map<Mac, Line>>> {
+  const lines = { stages: new Map<Mac, Line>(), words: new Map<Mac, Line>() }
   for (let octet = 0; octet < 256; octet++) {
     const rows = await side.list('timeline', `${octet.toString(16).padStart(2, '0')}:`)
-    for (const { key, value } of rows) addRow(lines, key, value)
+    for (const { key, value } of rows) addRow(/\/s/.test(key) ? lines.words : lines.stages, key, value)
   }
   return lines
 }
 
 function addRow(lines: Map<Mac, Line>, key: string, value: unknown): void {
   const [text = '', digits = ''] = key.split('/')
-  const [mac, number] = [parseMac(text), Number(digits)]
+  const [mac, number] = [parseMac(text), Number(digits.replace(/^s/, ''))]
   if (!mac || !Number.isSafeInteger(number) || !isEntry(value)) return
   const line = lines.get(mac) ?? { first: number, unsaved: number, onDisk: number, entries: [] }
   line.entries.push(Object.freeze({ ...value, facts: cleaned(value.facts) }))

@@ -2,7 +2,8 @@ import type { Mac } from '../model/mac.ts'
 
 /**
  * The stages of a machine's way from power-on to its installed system, in the order in which they are expected.
- * `silent` and the `…-failed` stages say why a machine does not go on; their facts hold `why`.
+ * `silent` and the `…-failed` stages say why a machine does not go on; their facts hold `why`. `syslog`, which comes at
+ * any time, is kept apart from the others and so takes no room from them. docs/timeline.md has a line for each.
  */
 export const stages = [
   'dhcp-discover',
@@ -13,6 +14,7 @@ export const stages = [
   'dhcp-silent',
   'tftp-read',
   'tftp-failed',
+  'http-failed',
   'boot-file',
   'boot-script',
   'boot-disk',
@@ -21,12 +23,14 @@ export const stages = [
   'agent-hello',
   'agent-rejected',
   'agent-lost',
+  'image',
   'workflow-started',
   'action-started',
   'action-ended',
   'workflow-ended',
   'metadata',
   'phone-home',
+  'syslog',
 ] as const
 
 export type Stage = (typeof stages)[number]

@@ -1,15 +1,21 @@
 import type { Logger } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
+import { createLimiter } from '../model/limiter.ts'
 import type { Mac } from '../model/mac.ts'
 import type { SideStore } from '../store/side.ts'
+import { describe } from './describe.ts'
 import { cleaned } from './facts.ts'
 import { createLines } from './lines.ts'
 import type { Bounds } from './lines.ts'
 import { createSaver, readLines } from './saved.ts'
+import type { Kind } from './saved.ts'
 import type { Facts, RecordStage, Stage, TimelineEntry } from './stage.ts'
 
 const defaultBounds: Bounds = { entries: 500, machines: 20_000, total: 500_000 }
+
+/** What machines say by syslog has bounds of its own: however much it is, it takes no room from what they do. */
+const wordBounds: Bounds = { entries: 100, machines: 5000, total: 50_000 }
 
 /** How long a stage may be in memory only. */
 const flushMs = 1000
@@ -33,26 +39,48 @@ export type Timeline = {
   flush(): Promise<void>
 }
 
-type Deps = { side: SideStore; clock: Clock; log: Pick<Logger, 'warn'>; bounds?: Bounds }
+type Deps = {
+  side: SideStore
+  clock: Clock
+  log: Pick<Logger, 'warn' | 'info' | 'debug'>
+  bounds?: Bounds
+}
+
+const kindOf = (stage: Stage): Kind => (stage === 'syslog' ? 'words' : 'stages')
 
 /** What each machine was seen to do. Kept in memory; gathered and written to the side table once a second. */
 export function createTimeline({ side, clock, log, bounds = defaultBounds }: Deps): Timeline {
+  const mayLog = createLimiter({ everyMs: 1000, perMinute: 6000, maxKeys: 20_000 })
   const listeners = new Set<{ mac: Mac | undefined; listener: Listener }>()
-  const lines = createLines(bounds, (mac) => saver.forget(mac))
-  const saver = createSaver({ side, log, lineOf: (mac) => lines.all.get(mac) })
+  const shelf = (kind: Kind, limits: Bounds) => {
+    const lines = createLines(limits, (mac) => saver.forget(mac))
+    const saver = createSaver({ side, log, kind, lineOf: (mac) => lines.all.get(mac) })
+    return { lines, saver }
+  }
+  const shelves = { stages: shelf('stages', bounds), words: shelf('words', wordBounds) }
   let loaded = false
   let pause: AbortController | undefined
   let writing = Promise.resolve()
 
   function record(mac: Mac, stage: Stage, facts: Facts = {}) {
     try {
+      const { lines, saver } = shelves[kindOf(stage)]
       const entry = lines.note(mac, clock.now(), stage, cleaned(facts))
       saver.changed(mac)
       flushSoon()
+      if (entry.count === 1) logNew(mac, entry)
       tell(mac, entry)
     } catch (error) {
       log.warn({ mac, stage, why: messageOf(error) }, 'stage not recorded')
     }
+  }
+
+  /** A stage is a change; DHCP, which anyone can speak, is packets; what syslog brings is logged where it arrives. */
+  function logNew(mac: Mac, entry: TimelineEntry) {
+    const { at, stage, facts } = entry
+    if (stage === 'syslog') return
+    const isPacket = stage.startsWith('dhcp-') || !mayLog.allow(`${mac} ${stage}`, at)
+    log[isPacket ? 'debug' : 'info']({ mac, stage, ...facts }, describe(entry))
   }
 
   function tell(mac: Mac, entry: TimelineEntry) {
@@ -75,13 +103,13 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   function flush(): Promise<void> {
     pause?.abort()
     pause = undefined
-    if (loaded) writing = writing.then(saver.write)
+    if (loaded) writing = writing.then(shelves.stages.saver.write).then(shelves.words.saver.write)
     return writing
   }
 
   async function load() {
     const saved = await readLines(side)
-    lines.restore(saved)
+    for (const kind of ['stages', 'words'] as const) shelves[kind].lines.restore(saved[kind])
     loaded = true
     flushSoon()
   }
@@ -92,6 +120,10 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
     return () => void listeners.delete(subscriber)
   }
 
-  const entries = (mac: Mac) => [...(lines.all.get(mac)?.entries ?? [])]
-  return { record, entries, macs: () => [...lines.all.keys()], subscribe, load, flush }
+  function entries(mac: Mac): TimelineEntry[] {
+    const [done = [], said] = [shelves.stages, shelves.words].map(({ lines }) => lines.all.get(mac)?.entries)
+    return said ? [...done, ...said].sort((a, b) => a.at - b.at) : [...done]
+  }
+
+  return { record, entries, macs: () => [...shelves.stages.lines.all.keys()], subscribe, load, flush }
 }

@@ -34,7 +34,11 @@ async function setUp(t: Test, bounds?: Bounds) {
   const sqlite = await openSqlite(':memory:', { clock: systemClock })
   t.teardown(() => sqlite.close())
   const warnings: unknown[] = []
-  const log = { warn: (fields: unknown) => void warnings.push(fields) } as never
+  const log = {
+    warn: (fields: unknown) => void warnings.push(fields),
+    info: () => {},
+    debug: () => {},
+  } as never
   const time = steppedClock()
   const make = () =>
     createTimeline({ side: sqlite.side, clock: time.clock, log, ...(bounds ? { bounds } : {}) })
@@ -338,7 +342,11 @@ t.test('a store that fails loses nothing that it takes later', async (t) => {
       broken ? Promise.reject(new AppError('Unavailable', 'disk full')) : side.put(...args),
   }
   const warnings: unknown[] = []
-  const log = { warn: (fields: unknown) => void warnings.push(fields) } as never
+  const log = {
+    warn: (fields: unknown) => void warnings.push(fields),
+    info: () => {},
+    debug: () => {},
+  } as never
   const timeline = createTimeline({ side: refusing, clock: time.clock, log })
   await timeline.load()
   timeline.record(mac(1), 'kernel')
