@@ -2,10 +2,15 @@ import { Type } from 'typebox'
 import type { Static, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { parse } from 'yaml'
+import { BootConfig, HttpConfig, ImagesConfig, IsoConfig, bootFaults } from './boot/config.ts'
+import { DhcpConfig, dhcpFaults } from './dhcp/config.ts'
+import { MetricsConfig } from './metrics/config.ts'
 import { AppError, messageOf } from './model/error.ts'
 import type { Fault } from './model/error.ts'
 import { faultsOf } from './model/validate.ts'
 import { stateSpellings } from './model/workflow-state.ts'
+import { TftpConfig } from './tftp/config.ts'
+import { OtlpConfig } from './trace/config.ts'
 
 const port = (value: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: value, description })
@@ -21,23 +26,18 @@ export const ConfigSchema = Type.Object(
       default: [],
       description: 'network interface(s) for DHCP, comma-separated',
     }),
-    dhcp: Type.Object(
-      {
-        mode: Type.Union([Type.Literal('reservation'), Type.Literal('off')], {
-          default: 'reservation',
-          description: 'reservation: answer the machines of the inventory; off: leave DHCP to another server',
-        }),
-        port: port(67, 'UDP port of the DHCP server'),
-      },
-      strict,
-    ),
-    tftp: Type.Object({ port: port(69, 'UDP port of the TFTP server') }, strict),
-    http: Type.Object({ port: port(7171, 'TCP port of boot files, iPXE scripts, images') }, strict),
+    dhcp: DhcpConfig,
+    tftp: TftpConfig,
+    http: HttpConfig,
     metadata: Type.Object(
       {
         ports: Type.Array(Type.Integer({ minimum: 0, maximum: 65535 }), {
           default: [7172, 50061],
           description: 'TCP ports of the metadata service (EC2 dialect, phone-home), comma-separated',
+        }),
+        instanceEndpoint: Type.Boolean({
+          default: false,
+          description: 'also answer /tootles/instanceID/<id>/…, to whoever knows the id of an instance',
         }),
       },
       strict,
@@ -75,21 +75,16 @@ export const ConfigSchema = Type.Object(
       },
       strict,
     ),
+    syslog: Type.Object({ port: port(514, 'UDP port that hears what machines say by syslog') }, strict),
     store: Type.Union([Type.Literal('sqlite')], { default: 'sqlite', description: 'where objects are kept' }),
     osDir: text('', 'netboot kernel and initramfs; default: os in the data directory'),
     imageDir: text('', 'disk images to serve; default: images in the data directory'),
     ipxeDir: text('', 'iPXE binaries; default: ipxe in the data directory'),
-    boot: Type.Object(
-      {
-        kernelArgs: Type.Array(Type.String(), {
-          default: [],
-          // console=ttyS1,115200n8 is one argument
-          separator: ' ',
-          description: 'more kernel arguments for the netboot OS of every machine, separated by blanks',
-        }),
-      },
-      strict,
-    ),
+    boot: BootConfig,
+    images: ImagesConfig,
+    iso: IsoConfig,
+    metrics: MetricsConfig,
+    otlp: OtlpConfig,
     log: Type.Object(
       {
         level: Type.Union(
@@ -218,7 +213,8 @@ function fromText(schema: TSchema, typed: string): unknown {
 }
 
 function combinationFaults(config: Record<string, unknown>): Fault[] {
-  return [...portFaults(config), ...tlsFaults(config)]
+  const { dhcp, interface: interfaces } = config as Partial<Config>
+  return [...portFaults(config), ...tlsFaults(config), ...dhcpFaults(dhcp, interfaces), ...bootFaults(config)]
 }
 
 function tlsFaults(config: Record<string, unknown>): Fault[] {

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ulid } from 'ulid'
 import { serverAddress } from './address.ts'
-import { bootHttp } from './boot/http.ts'
 import { bootIdentity } from './boot/identity.ts'
-import { bootFiles, readScriptTexts } from './boot/open.ts'
+import { bootFiles, openText, readScriptTexts } from './boot/open.ts'
+import { openBootHttp } from './boot/open-http.ts'
 import type { Config } from './config.ts'
-import { dhcpServer } from './dhcp/server.ts'
+import { openDhcp } from './dhcp/open.ts'
 import { grpcServer } from './grpc/server.ts'
 import { exportCsv } from './inventory/export.ts'
 import { importCsv, resumeImports } from './inventory/import.ts'
@@ -20,19 +20,27 @@ import type { Part } from './lifecycle.ts'
 import { aborted, runTogether } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import { metadataHttp } from './metadata/http.ts'
+import { createMetrics } from './metrics/metrics.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import { systemClock as clock } from './model/clock.ts'
+import { trustOf } from './model/forwarded.ts'
 import type { Ip4 } from './model/ip4.ts'
 import type { Machine } from './model/machine.ts'
 import { openCredentials } from './pki/credentials.ts'
 import type { Credentials } from './pki/credentials.ts'
-import { watchTlsFiles } from './pki/tls-files.ts'
+import { readTlsFiles, watchTlsFiles } from './pki/tls-files.ts'
 import type { TlsPair } from './pki/tls-files.ts'
 import { createLookup, runLookup } from './store/lookup.ts'
 import type { LookupFeed } from './store/lookup.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { SqliteStore } from './store/sqlite.ts'
+import { syslogServer } from './syslog/server.ts'
+import { tftpFiles } from './tftp/files.ts'
 import { tftpServer } from './tftp/server.ts'
+import { defaultLimits } from './tftp/transfer.ts'
 import { checkTemplate } from './template/render.ts'
+import { createClinic } from './timeline/doctor/clinic.ts'
+import { serverState } from './timeline/doctor/premises.ts'
 import { createTimeline } from './timeline/timeline.ts'
 import type { Timeline } from './timeline/timeline.ts'
 import { createEngine } from './workflow/engine.ts'
@@ -52,6 +60,7 @@ type House = {
   credentials: Credentials
   lookup: LookupFeed
   timeline: Timeline
+  metrics: Metrics
 }
 
 /**
@@ -63,20 +72,22 @@ export async function serve(config: Config, log: Logger, signal: AbortSignal): P
   const address = serverAddress(config.address, config.interface)
   const dataDir = resolve(config.dataDir)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  await using opened = await openSqlite(join(dataDir, 'ironwake.db'), { clock })
+  await using database = await openSqlite(join(dataDir, 'ironwake.db'), { clock })
   const credentials = await openCredentials({
     dataDir,
     address,
     hostname: hostname(),
     api: config.api,
-    side: opened.side,
+    side: database.side,
     clock,
     log: log.child({ part: 'credentials' }),
   })
-  const timeline = createTimeline({ side: opened.side, clock, log: log.child({ part: 'timeline' }) })
+  const timeline = createTimeline({ side: database.side, clock, log: log.child({ part: 'timeline' }) })
   await timeline.load()
   const lookup = createLookup(log.child({ part: 'lookup' }))
-  const house: House = { config, log, address, opened, credentials, lookup, timeline }
+  const metrics = createMetrics({ version, timeline })
+  const opened = { ...database, store: metrics.store(database.store) }
+  const house: House = { config, log, address, opened, credentials, lookup, timeline, metrics }
   await resumeImports(inventoryDeps(house))
   const { parts, bound } = await createParts(house)
   log.info({ version, address, dataDir, kubeconfig: credentials.pki.kubeconfigPath }, 'ironwake starts')
@@ -100,7 +111,7 @@ const inventoryDeps = ({ opened, lookup, log }: House) => ({
 
 /** Every part by name; `bound` resolves when all listen and the lookup is in step. */
 async function createParts(house: House): Promise<{ parts: Record<string, Part>; bound: Promise<void> }> {
-  const { config, log, address, opened, credentials, lookup, timeline } = house
+  const { config, log, address, opened, credentials, lookup, timeline, metrics } = house
   const { pki, api } = credentials
   const { store, side } = opened
   const { record } = timeline
@@ -108,8 +119,8 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   const listeners = createRollCall()
   const texts = await readScriptTexts(shipped('ipxe'))
   const dirs = await bootDirs(config)
-  await warnOfMissing(dirs, part('boot'))
-  const files = bootFiles({ ...dirs, texts, log: part('boot') })
+  await warnOfMissing(dirs, config.boot, part('boot'))
+  const files = bootFiles({ ...dirs, assetDir: config.tftp.assetDir, texts, log: part('boot') })
   const identity = bootIdentity({
     side,
     clock,
@@ -130,7 +141,8 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     machineByAgent: lookup.machineByAgent,
   })
   const baseUrl = `http://${address}:${config.http.port}`
-  const boot = bootHttp({
+  const httpTls = config.http.tls
+  const boot = await openBootHttp(config, {
     ...lookup,
     log: part('boot'),
     files,
@@ -139,10 +151,11 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       baseUrl,
       grpcAuthority: `${address}:${config.grpc.port}`,
       syslogHost: address,
-      tls: false,
-      insecureTls: false,
-      kernelArgs: config.boot.kernelArgs,
     },
+    clock,
+    cacheDir: resolve(config.images.cacheDir || join(config.dataDir, 'image-cache')),
+    isAutoProxy: config.dhcp.mode === 'auto-proxy' || config.dhcp.pool.range !== '',
+    tls: httpTls.cert === '' ? pki : await readTlsFiles(httpTls, clock.now()),
     caPem: pki.caPem,
     identity,
     record,
@@ -152,11 +165,39 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       ...lookup,
       log: part('metadata'),
       record,
+      isTrusted: trustOf(config.http.trustedProxies),
+      instanceEndpoint: config.metadata.instanceEndpoint,
       phonedHome: (machine, said) => {
         log.info({ mac: machine.mac, machine: machine.name, ...said }, 'phone-home')
         engine.phonedHome(machine)
       },
     })
+  const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
+  const dhcp = await openDhcp(config, {
+    ...lookup,
+    side,
+    clock,
+    record,
+    log: part('dhcp'),
+    serverIp: address,
+    observe: metrics.dhcp,
+    scriptUrl,
+    strangerUrl: (mac) => `${baseUrl}/ipxe/script/${mac}/auto.ipxe`,
+  })
+  const clinic = createClinic({
+    clock,
+    timeline,
+    lookup,
+    server: () =>
+      serverState({
+        address,
+        dhcp: config.dhcp.mode,
+        dirs,
+        ports: portsOf(config),
+        checks: listeners.checks,
+        ready: lookup.ready,
+      }),
+  })
   const kube = kubeServer({
     store,
     tls: api,
@@ -172,7 +213,9 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     importCsv: (body, options) => importCsv(inventoryDeps(house), body, options),
     exportCsv: (options) => exportCsv(inventoryDeps(house), options),
     timeline,
+    clinic,
     lookup,
+    leases: dhcp?.leases,
     workflowLogs: logs.read,
     workflowProgress: engine.workflowProgress,
     admission: {
@@ -181,10 +224,13 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       onRenderFailure: config.api.unrenderable,
     },
     workflowStates: config.api.workflowStates,
+    metrics: { open: config.metrics.open, text: metrics.text },
   })
-  const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
+  metrics.http('api', kube)
+  for (const app of [boot.http, boot.https]) if (app) metrics.http('boot', app)
+  const counted = metrics.workflows(lookup)
   const parts: Record<string, Part> = {
-    lookup: (signal) => runLookup({ store, lookup, log: part('lookup') }, signal),
+    lookup: (signal) => runLookup({ store, lookup: counted, log: part('lookup') }, signal),
     engine: engine.run,
     collector: collector({ store, clock, newUid: randomUUID, log: part('collector') }),
     grpc: grpcServer({
@@ -193,25 +239,38 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       plain: config.grpc.plain,
       tls: pki,
       authenticate: identity.authenticate,
-      engine,
+      engine: metrics.agents(engine),
       record,
       log: part('grpc'),
       clock,
       onListening: listeners.expect('grpc'),
     }),
     api: listening(kube, address, config.api.port, listeners.expect('api')),
-    http: listening(boot, address, config.http.port, listeners.expect('http')),
+    http: listening(boot.http, address, config.http.port, listeners.expect('http')),
+    images: (signal) => aborted(signal).finally(boot.images.close),
     tftp: tftpServer({
-      open: files.openBootFile,
+      open: tftpFiles({ ...lookup, ...files, openText }),
       machineByIp: lookup.machineByIp,
       record,
       log: part('tftp'),
       clock,
       address,
       port: config.tftp.port,
+      singlePort: config.tftp.singlePort,
+      limits: { ...defaultLimits, blockSize: config.tftp.blockSize },
+      most: { transfers: config.tftp.maxTransfers, ofClient: config.tftp.maxTransfersPerClient },
+      observe: metrics.tftp,
       onListening: listeners.expect('tftp'),
     }),
   }
+  parts['syslog'] = syslogServer({
+    machineByIp: lookup.machineByIp,
+    record,
+    log: part('syslog'),
+    clock,
+    address,
+    port: config.syslog.port,
+  })
   const { tlsFiles } = credentials
   if (tlsFiles)
     parts['tls'] = (signal) => {
@@ -221,23 +280,32 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       }
       return watchTlsFiles({ files: tlsFiles, current: api, clock, log: part('tls'), onChange }, signal)
     }
-  for (const port of config.metadata.ports)
-    parts[`metadata:${port}`] = listening(metadata(), address, port, listeners.expect(`metadata:${port}`))
-  if (config.dhcp.mode === 'reservation')
-    parts['dhcp'] = dhcpServer({
-      machineByMac: lookup.machineByMac,
-      scriptUrl,
-      record,
-      log: part('dhcp'),
-      clock,
-      serverIp: address,
-      interfaces: config.interface,
-      port: config.dhcp.port,
-      httpPort: config.http.port,
-      onListening: listeners.expect('dhcp'),
-    })
+  if (boot.https)
+    parts['https'] = listening(boot.https, address, config.http.httpsPort, listeners.expect('https'))
+  for (const port of config.metadata.ports) {
+    const app = metadata()
+    metrics.http('metadata', app)
+    parts[`metadata:${port}`] = listening(app, address, port, listeners.expect(`metadata:${port}`))
+  }
+  if (config.otlp.endpoint !== '') {
+    const { otlpTraces } = await import('./trace/otlp.ts')
+    const { endpoint } = config.otlp
+    const { machineByMac } = lookup
+    parts['traces'] = otlpTraces({ endpoint, version, timeline, machineByMac, clock, log: part('traces') })
+  }
+  if (dhcp) parts['dhcp'] = dhcp.serve(listeners.expect('dhcp'))
   return { parts, bound: listeners.complete }
 }
+
+/** Ports by the names of the parts that listen there. */
+const portsOf = ({ dhcp, tftp, http, grpc, api, metadata }: Config): Record<string, number> => ({
+  dhcp: dhcp.port,
+  tftp: tftp.port,
+  http: http.port,
+  grpc: grpc.port,
+  api: api.port,
+  ...Object.fromEntries(metadata.ports.map((port) => [`metadata:${port}`, port])),
+})
 
 type BootDirs = { ipxeDir: string; osDir: string; imageDir: string }
 
@@ -256,9 +324,14 @@ async function bootDirs(config: Config): Promise<BootDirs> {
 }
 
 /** Without these files machines get as far as DHCP and no further: better said before one is powered on. */
-async function warnOfMissing({ ipxeDir, osDir }: BootDirs, log: Logger): Promise<void> {
+async function warnOfMissing(
+  { ipxeDir, osDir }: BootDirs,
+  { osUrl, kernelName, initrdName }: Config['boot'],
+  log: Logger,
+): Promise<void> {
   const ipxe = ['undionly.kpxe', 'ipxe.efi'].map((name) => join(ipxeDir, name))
-  const os = ['vmlinuz-x86_64', 'initramfs-x86_64'].map((name) => join(osDir, name))
+  const names = osUrl === '' ? [kernelName, initrdName] : []
+  const os = names.map((name) => join(osDir, `${name}-x86_64`))
   for (const path of [...ipxe, ...os]) {
     const madeBy = ipxe.includes(path) ? 'ironwake os ipxe' : 'ironwake os build'
     await access(path).catch(() => log.warn({ path, madeBy }, 'boot file is missing'))

@@ -43,7 +43,7 @@ t.test('all faults are reported at once, each with its path', async (t) => {
     t.ok(error instanceof AppError)
     const paths = (error as AppError).faults.map((fault) => fault.path).sort()
     t.same(paths, ['IRONWAKE_SPEED', 'api.port', 'dhcp.mode', 'grpc.plain', 'http.prt', 'interfaces'])
-    t.match((error as AppError).message, 'is not one of reservation, off')
+    t.match((error as AppError).message, 'is not one of reservation, proxy, auto-proxy, off')
   }
 })
 

@@ -1,6 +1,6 @@
 /** A file that boot services hand out: which directory it lives in, and its path below that. */
 export type BootFile =
-  | { root: 'ipxe' | 'os' | 'image'; path: string }
+  | { root: 'ipxe' | 'os' | 'image' | 'asset'; path: string }
   | { root: 'text'; path: 'autoexec.ipxe' }
 
 /**
@@ -12,6 +12,8 @@ export const ipxeBinaries: Readonly<Record<string, string>> = {
   'ipxe.efi': 'ipxe.efi',
   'snponly.efi': 'snponly.efi',
   'ipxe-arm64.efi': 'ipxe-arm64.efi',
+  'ipxe-riscv64.efi': 'ipxe-riscv64.efi',
+  'ipxe-loong64.efi': 'ipxe-loong64.efi',
   'snp.efi': 'snponly.efi',
   'snp-x86_64.efi': 'snponly.efi',
   'snp-arm64.efi': 'ipxe-arm64.efi',
@@ -41,7 +43,7 @@ export function binaryFile(name: string): BootFile | undefined {
 }
 
 /** What `/os/<name>` and `/images/<name>` mean: the file of that path below its directory. `name` is decoded. */
-export function rootFile(root: 'os' | 'image', name: string): BootFile | undefined {
+export function rootFile(root: 'os' | 'image' | 'asset', name: string): BootFile | undefined {
   const parts = pathParts(name)
   return parts && { root, path: parts.join('/') }
 }

@@ -6,7 +6,7 @@ import { messageOf } from '../model/error.ts'
 import { systemClock } from '../model/clock.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Logger } from '../log.ts'
-import { tftpFile } from './files.ts'
+import { rootFile, tftpFile } from './files.ts'
 import type { BootFile } from './files.ts'
 import { scriptTextNames } from './script.ts'
 import type { ScriptTexts } from './script.ts'
@@ -20,8 +20,8 @@ export type OpenFile = {
   modified: number
   /** letters and digits, others whenever the file is another one or was written to */
   version: string
-  /** whether nobody wrote to the file since it was opened */
-  isUnchanged(): Promise<boolean>
+  /** whether what was read before `end` is right: nobody wrote to the file since it was opened */
+  isUnchanged(end: number): Promise<boolean>
   read(offset: number, length: number): Promise<Uint8Array>
   /** fills `buffer` from its start with at most `length` bytes; 0 means the end of the file */
   readInto(buffer: Uint8Array, offset: number, length: number): Promise<number>
@@ -33,12 +33,16 @@ export type BootFiles = {
   open(file: BootFile): Promise<OpenFile | undefined>
   /** the file that a TFTP client means by `name` */
   openBootFile(name: string): Promise<OpenFile | undefined>
+  /** the file of that path in the folder of assets */
+  openAsset(path: string): Promise<OpenFile | undefined>
 }
 
 export type BootFilesDeps = {
   ipxeDir: string
   osDir: string
   imageDir: string
+  /** files of the operator for TFTP clients; none when left out or empty */
+  assetDir?: string
   texts: ScriptTexts
   log: Logger
   clock?: Clock
@@ -47,7 +51,7 @@ export type BootFilesDeps = {
 /** The files of the boot services, wherever they lie. */
 export function bootFiles(deps: BootFilesDeps): BootFiles {
   const say = createSay(deps.log, deps.clock ?? systemClock)
-  const roots = { ipxe: deps.ipxeDir, os: deps.osDir, image: deps.imageDir }
+  const roots = { ipxe: deps.ipxeDir, os: deps.osDir, image: deps.imageDir, asset: deps.assetDir ?? '' }
   const openOne = async (file: BootFile) =>
     file.root === 'text' ? openText(deps.texts.autoexec) : openBelow(roots[file.root], file.path, say)
   return {
@@ -55,6 +59,10 @@ export function bootFiles(deps: BootFilesDeps): BootFiles {
     openBootFile: async (name) => {
       const file = tftpFile(name)
       return file && openOne(file)
+    },
+    openAsset: async (path) => {
+      const file = rootFile('asset', path)
+      return deps.assetDir && file ? openOne(file) : undefined
     },
   }
 }
@@ -115,7 +123,8 @@ async function openRegular(path: string): Promise<OpenFile | undefined> {
   }
 }
 
-function openText(text: string): OpenFile {
+/** A file that is nowhere but in memory. */
+export function openText(text: string): OpenFile {
   const bytes = new TextEncoder().encode(text)
   return {
     size: bytes.length,

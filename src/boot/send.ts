@@ -94,7 +94,7 @@ async function pump(
     const bytes = await file.readInto(buffer, start + read, Math.min(buffer.length, length - read))
     read += bytes
     // the last bytes are held back until it is known that all of them are of one file
-    if (bytes === 0 || (read === length && !(await file.isUnchanged()))) {
+    if (bytes === 0 || (read === length && !(await file.isUnchanged(start + read)))) {
       response.destroy()
       break
     }

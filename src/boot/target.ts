@@ -8,7 +8,7 @@ export const provisionedAnnotation = 'v1alpha1.tinkerbell.org/provisioned'
 /** What a machine boots, and why. `thenAgent`: when no disk boots, the netboot OS follows and waits there for work. */
 export type BootTarget =
   | { kind: 'agent'; why: 'workflow-waits'; workflow: string }
-  | { kind: 'custom'; why: 'ipxe-url'; url: string }
+  | { kind: 'custom'; why: 'ipxe-url' | 'instance-script'; url: string }
   | { kind: 'custom'; why: 'ipxe-contents'; contents: string }
   | {
       kind: 'disk'
@@ -30,6 +30,8 @@ const waitingStates: readonly string[] = ['', 'PREPARING', 'PENDING', 'RUNNING']
  * What this machine should boot now. A Workflow that has ended, however it ended, never starts the netboot OS: a
  * failed installation is repeated by a new Workflow only. The netboot OS behind a disk that does not boot is for
  * machines that never had a Workflow: a new, blank one without a BMC must be reachable when its first Workflow comes.
+ * A script that `metadata.instance` names comes after Workflows: every time with `always_pxe`, else until somebody says
+ * that the machine is installed (`state: active`, or the mark of Cluster API) or gives it a Workflow.
  */
 export function bootTarget(facts: TargetFacts): BootTarget {
   const { machine, workflows } = facts
@@ -41,7 +43,11 @@ export function bootTarget(facts: TargetFacts): BootTarget {
     const { namespace, name } = waiting.metadata
     return { kind: 'agent', why: 'workflow-waits', workflow: `${namespace}/${name}` }
   }
+  const { scriptUrl, alwaysPxe, isActive } = machine.instance
+  if (scriptUrl && alwaysPxe) return { kind: 'custom', why: 'instance-script', url: scriptUrl }
   const provisioned = isProvisioned(facts)
+  if (scriptUrl && !isActive && !provisioned && workflows.length === 0)
+    return { kind: 'custom', why: 'instance-script', url: scriptUrl }
   const installed = provisioned || workflows.at(-1)?.status?.state === 'SUCCESS'
   return {
     kind: 'disk',

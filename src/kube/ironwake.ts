@@ -6,6 +6,8 @@ import { parseMac } from '../model/mac.ts'
 import type { Mac } from '../model/mac.ts'
 import type { Workflow } from '../model/workflow.ts'
 import type { Store } from '../store/store.ts'
+import type { Clinic } from '../timeline/doctor/clinic.ts'
+import { journeyOf } from '../timeline/journey.ts'
 import type { TimelineEntry } from '../timeline/stage.ts'
 import type { KubeApp } from './app.ts'
 import { hardwareCsvRoutes } from './hardware-csv.ts'
@@ -24,9 +26,13 @@ export type TimelineSource = {
 export type IronwakeDeps = HardwareCsvDeps & {
   store: Pick<Store, 'get' | 'list'>
   timeline: TimelineSource
+  /** says why a machine does not go on, and which are unknown; without it the routes do not exist */
+  clinic?: Clinic
   lookup: { machineByMac(mac: Mac): Machine | undefined }
   /** what an action printed, from line `since` on; without it the route does not exist */
   workflowLogs?(uid: string, actionId: string, since?: number): Promise<object>
+  /** leases of the DHCP pool; none without a pool */
+  leases?: (() => readonly object[]) | undefined
   /** how far the actions of a Workflow have come; without it the route does not exist */
   workflowProgress?(uid: string): Promise<readonly { actionId: string }[]>
 }
@@ -34,11 +40,13 @@ export type IronwakeDeps = HardwareCsvDeps & {
 /** A follower is told to come back after this long, ms. */
 const followMs = 3_600_000
 
-/** What is not a resource: hardware.csv, boot timelines, logs and progress of actions. */
+/** What is not a resource: hardware.csv, boot timelines, DHCP leases, logs and progress of actions. */
 export function ironwakeRoutes(app: KubeApp, deps: IronwakeDeps): void {
   hardwareCsvRoutes(app, deps)
   timelineRoute(app, deps)
+  clinicRoutes(app, deps)
   workflowRoutes(app, deps)
+  app.get('/ironwake/v1/leases', async () => ({ leases: deps.leases?.() ?? [] }))
 }
 
 type Place = { namespace: string; name: string }
@@ -97,12 +105,22 @@ function timelineRoute(app: KubeApp, deps: IronwakeDeps): void {
   app.get('/ironwake/v1/timeline/*', async (request, reply) => {
     const { macs, hardware } = await subjectOf(deps, (request.params as { '*': string })['*'])
     if (!isSet(request.query as Query, 'follow')) {
-      const entries = await entriesOf(deps, macs)
-      return { mac: macs[0] ?? null, hardware, entries: entries.map(({ entry }) => entry) }
+      const entries = (await entriesOf(deps, macs)).map(({ entry }) => entry)
+      return { mac: macs[0] ?? null, hardware, entries, journey: journeyOf(entries) }
     }
     await follow(deps, macs, () => reply.hijack().raw)
     return reply
   })
+}
+
+function clinicRoutes(app: KubeApp, deps: IronwakeDeps): void {
+  const { clinic } = deps
+  if (!clinic) return
+  app.get('/ironwake/v1/doctor/*', async (request) => {
+    const { macs, hardware } = await subjectOf(deps, (request.params as { '*': string })['*'])
+    return clinic.diagnose(macs, hardware)
+  })
+  app.get('/ironwake/v1/unknown', async () => ({ machines: clinic.unknown() }))
 }
 
 async function entriesOf(deps: IronwakeDeps, macs: readonly Mac[]) {

@@ -2,15 +2,19 @@ import { createHash } from 'node:crypto'
 import { fastify } from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../model/error.ts'
+import { clientAddress } from '../model/forwarded.ts'
+import type { IsTrusted } from '../model/forwarded.ts'
 import { ownerNameLabel, releasedAnnotation } from '../model/hardware.ts'
 import type { Hardware } from '../model/hardware.ts'
 import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
+import { machinesOf } from '../model/machine.ts'
 import type { Machine } from '../model/machine.ts'
 import { isLive } from '../model/workflow.ts'
 import type { Workflow } from '../model/workflow.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { Logger } from '../log.ts'
+import { equinixMetadata } from './equinix.ts'
 import { noCloudFolder, noCloudTree } from './nocloud.ts'
 import { parsePhoneHome } from './phone.ts'
 import type { PhoneHome } from './phone.ts'
@@ -24,13 +28,19 @@ export type MetadataHttpDeps = {
   /** the installed system of `machine` runs and has said so */
   phonedHome(machine: Machine, said: PhoneHome): void
   record: RecordStage
+  /** proxies that are believed about who asks: none when left out */
+  isTrusted?: IsTrusted
+  /** every Hardware, for `instanceEndpoint` */
+  allHardware?(): Iterable<Hardware>
+  /** whether whoever knows the id of an instance may read its tree */
+  instanceEndpoint?: boolean
 }
 
 const bodyLimit = 64 * 1024
 
 /**
- * The metadata service: EC2's 2009-04-04 tree and the NoCloud files of the machine that asks, told by its source
- * address alone, and `POST /phone-home`. The caller listens (on several ports, with one instance each) and closes.
+ * The metadata service: EC2's 2009-04-04 tree, the NoCloud files and Equinix Metal's JSON of the machine that asks, told
+ * by its address alone, and `POST /phone-home`. The caller listens (on several ports, with one instance each) and closes.
  */
 export function metadataHttp(deps: MetadataHttpDeps): FastifyInstance {
   const app = fastify({
@@ -54,8 +64,8 @@ export function metadataHttp(deps: MetadataHttpDeps): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, body))
   app.route({ method: ['GET', 'HEAD'], url: '/*', handler: (request, reply) => read(deps, request, reply) })
-  app.post('/phone-home', (request, reply) => phoneHome(deps, request, reply))
-  app.post('/phone-home/', (request, reply) => phoneHome(deps, request, reply))
+  for (const url of ['/phone-home', '/phone-home/'])
+    app.post(url, (request, reply) => phoneHome(deps, request, reply))
   return app
 }
 
@@ -68,29 +78,71 @@ function statusOf(error: unknown): number {
   return typeof statusCode === 'number' && statusCode >= 400 ? statusCode : 500
 }
 
-function machineOf(deps: MetadataHttpDeps, request: FastifyRequest): Machine | undefined {
-  const ip = parseIp4((request.raw.socket.remoteAddress ?? '').replace(/^::ffff:/i, ''))
+function machineOf(deps: MetadataHttpDeps, { raw }: FastifyRequest): Machine | undefined {
+  const peer = raw.socket.remoteAddress ?? ''
+  const forwardedFor = raw.headers['x-forwarded-for']?.toString()
+  const from = clientAddress(peer, forwardedFor, deps.isTrusted ?? (() => false))
+  const ip = parseIp4(from ?? '')
   const machine = ip && deps.machineByIp(ip)
-  if (!machine)
-    deps.log.debug({ from: request.raw.socket.remoteAddress }, 'metadata asked for by an unknown address')
+  if (!machine) deps.log.debug({ from: from ?? peer }, 'metadata asked for by an unknown address')
   return machine
 }
 
 function read(deps: MetadataHttpDeps, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const path = (request.raw.url ?? '').split('?')[0]!
+  const instance = /^\/tootles\/instanceID\/([^/]+)(\/.*)?$/.exec(path)
+  if (instance) return readInstance(deps, reply, instance[1]!, instance[2] ?? '/')
   const machine = machineOf(deps, request)
   const hardware = machine && deps.hardware(machine.namespace, machine.name)
   if (!machine || !hardware) return notFound(reply)
-  const path = (request.raw.url ?? '').split('?')[0]!
-  const isNoCloud = path.split('/').find((part) => part !== '') === noCloudFolder
+  const parts = path.split('/').filter((part) => part !== '')
+  if (parts.length === 1 && parts[0] === 'metadata') {
+    const json = equinixMetadata({ machine, hardware, baseUrl: baseOf(request) })
+    return reply.header('cache-control', 'no-store').type('application/json').send(JSON.stringify(json))
+  }
+  const userData = userDataOf(deps, machine, hardware)
+  const isUserData = parts.length === 1 && parts[0] === 'userdata'
+  const isNoCloud = parts[0] === noCloudFolder
   const treeOf = isNoCloud ? noCloudTree : metadataTree
-  const text = metadataText(
-    treeOf({ machine, hardware, userData: userDataOf(deps, machine, hardware) }),
-    path,
-  )
+  const text = isUserData ? userData : metadataText(treeOf({ machine, hardware, userData }), path)
   if (text === undefined) return notFound(reply)
-  const leaf = (isNoCloud ? /\/(meta-data|user-data)\/?$/ : /\/(instance-id|user-data)\/?$/).exec(path)?.[1]
+  const leaf = (isNoCloud ? /\/(meta-data|user-data)\/?$/ : /\/(instance-id|user-data|userdata)\/?$/).exec(
+    path,
+  )?.[1]
   if (leaf && request.method === 'GET') deps.record(machine.mac, 'metadata', { path: leaf })
   return plain(reply, 200, text)
+}
+
+/** Where the machine asked: its own word, which goes back to nobody else. */
+function baseOf({ raw }: FastifyRequest): string {
+  const { host = '' } = raw.headers
+  const { localAddress, localPort } = raw.socket
+  return `http://${/^[A-Za-z0-9.:[\]-]{1,255}$/.test(host) ? host : `${localAddress}:${localPort}`}`
+}
+
+/** EC2's tree of the one Hardware with this `metadata.instance.id`, for whoever asks, when that is switched on. */
+function readInstance(deps: MetadataHttpDeps, reply: FastifyReply, id: string, path: string): FastifyReply {
+  const found = deps.instanceEndpoint ? [...instancesOf(deps, id)] : []
+  const [hardware] = found
+  const machine = hardware && machinesOf(hardware)[0]
+  if (!machine || found.length !== 1) return notFound(reply)
+  const userData = userDataOf(deps, machine, hardware)
+  const text = metadataText(metadataTree({ machine, hardware, userData }), path)
+  return text === undefined ? notFound(reply) : plain(reply, 200, text)
+}
+
+function* instancesOf({ allHardware }: MetadataHttpDeps, escaped: string): Iterable<Hardware> {
+  const id = unescaped(escaped)
+  for (const hardware of allHardware?.() ?? [])
+    if (id !== undefined && hardware.spec?.metadata?.instance?.id === id) yield hardware
+}
+
+function unescaped(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** The userData that this machine may read now. */

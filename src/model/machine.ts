@@ -33,6 +33,8 @@ export type Machine = {
   tftpServerName: string | undefined
   bootFileName: string | undefined
   allowPxe: boolean
+  /** `netboot` is missing, so that booting is neither allowed nor forbidden: a machine that was only discovered */
+  netbootUnset?: boolean
   ipxe: { url: string | undefined; contents: string | undefined; binary: string | undefined }
   osie: {
     baseUrl: string | undefined
@@ -40,6 +42,14 @@ export type Machine = {
     initrd: string | undefined
     kernelParams: readonly string[]
   }
+  /** text of its PXELINUX configuration */
+  pxelinuxConfig?: string | undefined
+  /** what a Raspberry Pi looks for in the folder of its serial number */
+  rpi?: { serialNum: string; firmwarePath?: string; configTxt?: string } | undefined
+  /** URL of the ISO image that the machine boots instead of the site's */
+  isoSource: string | undefined
+  /** Equinix Metal's way to boot a script: once, or every time; `isActive`: the machine has been through its first */
+  instance: { scriptUrl: string | undefined; alwaysPxe: boolean; isActive: boolean }
   facilityCode: string | undefined
   /** what the agent calls itself: spec.agentID, else the MAC that it booted from */
   agentId: string
@@ -65,6 +75,7 @@ export function machinesOf(hardware: Hardware): Machine[] {
 function toMachine(hardware: Hardware, mac: Mac, macs: readonly Mac[], nic: HardwareInterface): Machine {
   const dhcp = nic.dhcp ?? {}
   const osie = nic.netboot?.osie
+  const instance = hardware.spec?.metadata?.instance
   const address = (text: string | undefined) => parseIp4(text ?? '')
   const addresses = (texts: readonly string[] | undefined) =>
     (texts ?? []).flatMap((text) => address(text) ?? [])
@@ -93,6 +104,7 @@ function toMachine(hardware: Hardware, mac: Mac, macs: readonly Mac[], nic: Hard
     tftpServerName: dhcp.tftp_server_name,
     bootFileName: dhcp.boot_file_name,
     allowPxe: nic.netboot?.allowPXE === true,
+    ...(nic.netboot === undefined && { netbootUnset: true }),
     ipxe: {
       url: nic.netboot?.ipxe?.url,
       contents: nic.netboot?.ipxe?.contents,
@@ -103,6 +115,14 @@ function toMachine(hardware: Hardware, mac: Mac, macs: readonly Mac[], nic: Hard
       kernel: osie?.kernel,
       initrd: osie?.initrd,
       kernelParams: osie?.kernelParams ?? [],
+    },
+    ...(nic.netboot?.pxelinux && { pxelinuxConfig: nic.netboot.pxelinux.config }),
+    ...(nic.netboot?.rpi && { rpi: nic.netboot.rpi }),
+    isoSource: nic.isoboot?.sourceISO,
+    instance: {
+      scriptUrl: instance?.ipxe_script_url,
+      alwaysPxe: instance?.always_pxe === true,
+      isActive: instance?.state === 'active',
     },
     facilityCode: hardware.spec?.metadata?.facility?.facility_code,
     agentId: hardware.spec?.agentID ?? mac,

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { discoveryScript } from '../../src/boot/discovery.ts'
 import { machineScript, unknownMachineScript, waitScript } from '../../src/boot/script.ts'
 import type { BootTarget } from '../../src/boot/target.ts'
 import type { Machine } from '../../src/model/machine.ts'
@@ -285,3 +286,33 @@ t.test('a kernel line that the kernel would cut is said to be too long', async (
 function osie(changes: Partial<Machine['osie']>): Machine['osie'] {
   return { baseUrl: undefined, kernel: undefined, initrd: undefined, kernelParams: [], ...changes }
 }
+
+t.test('names, place and tries of the netboot OS are settings', async (t) => {
+  const other = {
+    ...site,
+    osUrl: 'http://192.0.2.9/hook',
+    kernelName: 'hook-kernel',
+    initrdName: 'hook-initrd',
+    tries: 12,
+    retrySeconds: 0,
+  }
+  const { text } = machineScript(texts, other, { machine: machineOf(), target: agent, nonce })
+  t.match(text, 'kernel --name vmlinuz http://192.0.2.9/hook/hook-kernel-x86_64 ')
+  t.match(text, 'initrd --name hook-initrd-x86_64 http://192.0.2.9/hook/hook-initrd-x86_64 &&')
+  t.match(text, 'initrd=identity.cpio initrd=hook-initrd-x86_64')
+  t.equal(text.split('iseq ${try} 12 &&').length, 4, 'kernel, initramfs and identity')
+  t.notMatch(text, /@|sleep 3|of 5/)
+  const discovery = discoveryScript(texts, other)
+  t.match(discovery.text, 'kernel --name vmlinuz http://192.0.2.9/hook/hook-kernel-${arch} syslog_host=')
+  t.match(discovery.text, 'initrd --name hook-initrd-${arch} http://192.0.2.9/hook/hook-initrd-${arch} &&')
+  t.strictSame(discoveryScript(texts, { ...site, kernelArgs: ['a=1', '${b}'] }).refused, [
+    'kernel argument ${b}',
+  ])
+})
+
+t.test('the script of an instance is chained', async (t) => {
+  const target: BootTarget = { kind: 'custom', why: 'instance-script', url: 'http://192.0.2.9/boot.ipxe' }
+  t.match(scriptFor(target).text, '\nchain --autofree http://192.0.2.9/boot.ipxe ||\n')
+  const bad = scriptFor({ ...target, url: 'tftp://x/${y}' })
+  t.strictSame(bad.refused, ['metadata.instance.ipxe_script_url tftp://x/${y}'])
+})

@@ -9,6 +9,10 @@ const plain = machineOf()
 const noPxe = machineOf({ allowPxe: false })
 const withUrl = machineOf({ ipxe: { url: 'http://x/y', contents: 'echo hi', binary: undefined } })
 const withContents = machineOf({ ipxe: { url: undefined, contents: 'echo hi', binary: undefined } })
+const scriptUrl = 'http://192.0.2.9/boot.ipxe'
+const withScript = (changes: Partial<typeof plain.instance> = {}) =>
+  machineOf({ instance: { scriptUrl, alwaysPxe: false, isActive: false, ...changes } })
+const instanceScript: BootTarget = { kind: 'custom', why: 'instance-script', url: scriptUrl }
 const owned = { [ownerNameLabel]: 'cluster-1' }
 const provisioned = { [provisionedAnnotation]: 'true' }
 const agent = (name: string): BootTarget => ({
@@ -48,6 +52,40 @@ const cases: Case[] = [
     name: 'a Workflow in POST is done with the machine',
     workflows: [workflowOf('w1', 'POST')],
     want: disk('nothing-to-do'),
+  },
+  {
+    name: 'the script of an instance is booted by a new machine',
+    machine: withScript(),
+    want: instanceScript,
+  },
+  {
+    name: 'the script of an instance is booted once: an active machine boots its disk',
+    machine: withScript({ isActive: true }),
+    want: disk('nothing-to-do', true),
+  },
+  {
+    name: 'the script of an instance is booted once: not after Cluster API has provisioned',
+    machine: withScript(),
+    labels: owned,
+    annotations: provisioned,
+    want: disk('installed'),
+  },
+  {
+    name: 'the script of an instance with always_pxe is booted every time',
+    machine: withScript({ isActive: true, alwaysPxe: true }),
+    workflows: [workflowOf('w1', 'SUCCESS')],
+    want: instanceScript,
+  },
+  {
+    name: 'a Workflow comes before the script of an instance',
+    machine: withScript({ alwaysPxe: true }),
+    workflows: [workflowOf('w1', 'PENDING')],
+    want: agent('w1'),
+  },
+  {
+    name: 'a machine that may not netboot does not boot the script of its instance',
+    machine: machineOf({ ...withScript({ alwaysPxe: true }), allowPxe: false }),
+    want: disk('netboot-not-allowed'),
   },
   {
     name: 'an installed machine boots its disk and nothing after it',

@@ -23,6 +23,11 @@ export const site: BootSite = {
   tls: false,
   insecureTls: false,
   kernelArgs: [],
+  osUrl: '',
+  kernelName: 'vmlinuz',
+  initrdName: 'initramfs',
+  tries: 5,
+  retrySeconds: 3,
 }
 
 const meta = (name: string) => ({

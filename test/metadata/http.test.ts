@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import type { Test } from 'tap'
+import { trustOf } from '../../src/model/forwarded.ts'
 import { ownerNameLabel, releasedAnnotation } from '../../src/model/hardware.ts'
+import { parseIp4 } from '../../src/model/ip4.ts'
 import { metadataHttp } from '../../src/metadata/http.ts'
 import type { MetadataHttpDeps } from '../../src/metadata/http.ts'
 import { hardwareOf, loopback, mac, machineOf, recorder, silent, workflowOf } from '../boot/things.ts'
@@ -147,9 +149,12 @@ t.test('a machine phones home', async (t) => {
     fetch(`${base}/phone-home`, { method: 'POST', body, headers: type ? { 'content-type': type } : {} })
   const form = 'application/x-www-form-urlencoded'
   t.equal((await post('instance_id=i-1&hostname=web-1&pub_key_rsa=AAAA', form)).status, 200)
-  t.equal((await post('{"instance_id":"i-1","hostname":"web-2"}', 'application/json')).status, 200)
+  t.equal(
+    (await post('{"instance_id":"i-1","hostname":"web-2"}', 'application/json; charset=utf-8')).status,
+    200,
+  )
   t.equal((await post('hostname=web-3')).status, 200, 'whatever the type says')
-  t.equal((await post('[1]', 'application/json')).status, 400)
+  t.equal((await post('[1]', 'application/json; charset=utf-8')).status, 400)
   t.equal((await post('x'.repeat(65 * 1024), form)).status, 413)
   t.equal((await fetch(`${base}/phone-home`, { method: 'POST' })).status, 200, 'without a body')
   t.strictSame(said.slice(0, 2), [
@@ -175,4 +180,102 @@ t.test('what is not there is not found, never a server error', async (t) => {
 t.test('a machine whose Hardware is just gone learns nothing', async (t) => {
   const { app } = await service(t, {}, { hardware: () => undefined })
   t.equal((await app.inject('/2009-04-04/user-data')).statusCode, 404)
+})
+
+t.test("Equinix Metal's JSON of the machine that asks, without secrets", async (t) => {
+  const storage = { disks: [{ device: '/dev/sda', wipe_table: true, partitions: [] }], filesystems: [] }
+  const instance = {
+    id: 'i-1',
+    ssh_keys: sshKeys,
+    tags: ['a'],
+    userdata: 'secret',
+    crypted_root_password: 'secret',
+    storage,
+    ips: [
+      { address: '192.0.2.5', netmask: '255.255.255.240', gateway: '192.0.2.1', family: 4, public: true },
+      { address: '2001:db8::5', netmask: '64', gateway: '2001:db8::1', family: 6, public: true },
+    ],
+  }
+  const metadata = {
+    instance,
+    facility: { plan_slug: 'm3.small.x86', facility_code: 'ams1' },
+    bonding_mode: 4,
+  }
+  const { base } = await service(t, { spec: { metadata } })
+  const response = await fetch(`${base}/metadata`)
+  t.equal(response.headers.get('content-type'), 'application/json; charset=utf-8')
+  const text = await response.text()
+  t.notMatch(text, 'secret')
+  t.match(JSON.parse(text), {
+    id: 'i-1',
+    hostname: 'node-1',
+    plan: 'm3.small.x86',
+    facility: 'ams1',
+    tags: ['a'],
+    ssh_keys: sshKeys,
+    phone_home_url: `${base}/phone-home`,
+    network: {
+      bonding: { mode: 4 },
+      interfaces: [{ name: 'eth0', mac }],
+      addresses: [
+        { address: '192.0.2.5', cidr: 28, network: '192.0.2.0', address_family: 4, public: true },
+        { address: '2001:db8::5', cidr: 64, network: '2001:db8::', address_family: 6 },
+      ],
+    },
+    storage: { disks: [{ device: '/dev/sda' }] },
+    metadata: { instance: { storage: { disks: [{ device: '/dev/sda' }], filesystems: [] } } },
+  })
+  const told = (await (await fetch(`${base}/metadata`)).json()) as { phone_home_url: string }
+  t.equal((await fetch(told.phone_home_url, { method: 'POST', body: '{}' })).status, 200)
+  t.equal(await (await fetch(`${base}/userdata`)).text(), userData)
+})
+
+t.test('userdata that an owner left behind is withheld in every dialect', async (t) => {
+  const left = createHash('sha256').update(userData).digest('hex')
+  const hardware = hardwareOf({
+    spec: { userData, metadata: { instance: { id: 'i-1' } } },
+    annotations: { [releasedAnnotation]: left },
+  })
+  const { base } = await service(
+    t,
+    {},
+    { hardware: () => hardware, allHardware: () => [hardware], instanceEndpoint: true },
+  )
+  for (const path of ['/userdata', '/2009-04-04/user-data', '/tootles/instanceID/i-1/2009-04-04/user-data'])
+    t.equal((await fetch(base + path)).status, 404, path)
+  t.equal(await (await fetch(`${base}/nocloud/user-data`)).text(), '')
+})
+
+t.test(
+  'the tree of an instance by its id only where a setting says so, and when one Hardware has it',
+  async (t) => {
+    const named = (id: string) => hardwareOf({ spec: { userData, metadata: { instance: { id } } } })
+    const all = [named('i 1'), named('twice'), named('twice'), hardwareOf()]
+    const nobody = { machineByIp: () => undefined, allHardware: () => all }
+    const status = async (base: string, path: string) => (await fetch(base + path)).status
+    const { base: off } = await service(t, {}, nobody)
+    t.equal(await status(off, '/tootles/instanceID/i%201/2009-04-04/user-data'), 404)
+    const { base, recorded } = await service(t, {}, { ...nobody, instanceEndpoint: true })
+    const tree = `${base}/tootles/instanceID/i%201/2009-04-04`
+    t.equal(await (await fetch(`${tree}/meta-data/instance-id`)).text(), 'i 1')
+    t.equal(await (await fetch(`${tree}/meta-data/hostname/`)).text(), 'node-1')
+    t.equal(await (await fetch(`${tree}/user-data`)).text(), userData)
+    t.match(await (await fetch(tree)).text(), 'meta-data/\nuser-data')
+    for (const id of ['twice', 'none', '', 'undefined', '%', '..', 'i%201%00'])
+      t.equal(await status(base, `/tootles/instanceID/${id}/2009-04-04/user-data`), 404, id)
+    t.equal(await status(base, '/2009-04-04/user-data'), 404, 'and nothing else for strangers')
+    t.equal(await status(base, '/metadata'), 404)
+    t.strictSame(recorded, [])
+  },
+)
+
+t.test('a trusted proxy says who asks, another one does not', async (t) => {
+  const behind = parseIp4('192.0.2.7')!
+  const changes = { machineByIp: (ip: unknown) => (ip === behind ? machineOf() : undefined) }
+  const { base: off } = await service(t, {}, changes)
+  const headers = { 'x-forwarded-for': '203.0.113.9, 192.0.2.7' }
+  t.equal((await fetch(`${off}/2009-04-04/meta-data/instance-id`, { headers })).status, 404)
+  const { base } = await service(t, {}, { ...changes, isTrusted: trustOf(['127.0.0.1/32']) })
+  t.equal(await (await fetch(`${base}/2009-04-04/meta-data/instance-id`, { headers })).text(), 'i-1')
+  t.equal((await fetch(`${base}/metadata`)).status, 404)
 })

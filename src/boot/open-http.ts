@@ -1,0 +1,81 @@
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../model/clock.ts'
+import { trustOf } from '../model/forwarded.ts'
+import type { Logger } from '../log.ts'
+import { openImageCache } from './cache.ts'
+import type { ImageCache } from './cache.ts'
+import type { BootSettings } from './config.ts'
+import type { BootHttpDeps } from './house.ts'
+import { bootHttp } from './http.ts'
+import { hookPlaceholder, literalPlaceholder } from './iso.ts'
+import type { BootSite } from './script.ts'
+import { parseUpstream } from './upstreams.ts'
+
+type Given = Omit<
+  BootHttpDeps,
+  'cache' | 'iso' | 'isTrusted' | 'unknownMachines' | 'downloads' | 'site' | 'tls'
+> & {
+  site: Pick<BootSite, 'baseUrl' | 'grpcAuthority' | 'syslogHost'>
+  /** folder of pulled images */
+  cacheDir: string
+  /** whether unknown machines are told to boot at all */
+  isAutoProxy: boolean
+  /** of the HTTPS port */
+  tls: { certPem: string; keyPem: string }
+  clock: Clock
+  log: Logger
+}
+
+/** The boot services over HTTP and HTTPS as they are configured; `images` is to be closed after them. */
+export type OpenBootHttp = { http: FastifyInstance; https: FastifyInstance | undefined; images: ImageCache }
+
+const gib = 1024 ** 3
+
+export async function openBootHttp(config: BootSettings, given: Given): Promise<OpenBootHttp> {
+  const { boot, http, images, iso } = config
+  const { tls, cacheDir, isAutoProxy, ...rest } = given
+  const cache = await openImageCache({
+    directory: cacheDir,
+    upstreams: images.upstreams.map(parseUpstream).filter((upstream) => typeof upstream !== 'string'),
+    maxBytes: images.cacheGiB * gib,
+    freshMs: images.freshSeconds * 1000,
+    checksums: images.checksums,
+    clock: given.clock,
+    log: given.log,
+  })
+  const auto = isAutoProxy ? 'netboot-os' : 'disk'
+  const deps: BootHttpDeps = {
+    ...rest,
+    site: { ...given.site, tls: false, insecureTls: false, ...siteOf(boot) },
+    cache,
+    iso: {
+      source: iso.source,
+      placeholder: iso.placeholder === '' ? hookPlaceholder : literalPlaceholder(iso.placeholder),
+      staticIpam: iso.staticIpam,
+    },
+    isTrusted: trustOf(http.trustedProxies),
+    unknownMachines: boot.unknownMachines === 'auto' ? auto : boot.unknownMachines,
+    downloads: { active: 0 },
+  }
+  return {
+    http: bootHttp(deps),
+    https: http.httpsPort === 0 ? undefined : bootHttp({ ...deps, tls }),
+    images: cache,
+  }
+}
+
+const siteOf = ({
+  kernelArgs,
+  osUrl,
+  kernelName,
+  initrdName,
+  tries,
+  retrySeconds,
+}: BootSettings['boot']) => ({
+  kernelArgs,
+  osUrl,
+  kernelName,
+  initrdName,
+  tries,
+  retrySeconds,
+})
