@@ -1,7 +1,9 @@
 import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
+import type { Mac } from '../model/mac.ts'
 import type { Machine } from '../model/machine.ts'
-import { binaryFor } from './arch.ts'
+import { binaryFor, isRaspberryPi, raspberryPiArch } from './arch.ts'
+import type { ArchBinaries } from './arch.ts'
 import { textBytes } from './options/codec.ts'
 import { dhcpOption, getOption, setOption } from './options/table.ts'
 import { layout, unsetIp } from './packet.ts'
@@ -9,10 +11,10 @@ import type { Client, Query } from './query.ts'
 
 /**
  * What a client is told to boot. `custom` is what the Hardware itself names; `script` a URL for iPXE; `tftp` and `http`
- * are iPXE for a firmware.
+ * are iPXE for a firmware; `refused` names a file that does not exist.
  */
 export type Boot =
-  | { kind: 'custom' | 'script' | 'tftp' | 'http'; file: string; server: string }
+  | { kind: 'custom' | 'script' | 'tftp' | 'http' | 'refused'; file: string; server: string }
   | { kind: 'none'; why: 'not-netboot' | 'netboot-off' | 'unknown-arch' }
 
 export type BootContext = {
@@ -22,6 +24,10 @@ export type BootContext = {
   netboot: boolean
   /** the URL of this machine's iPXE script, with its nonce */
   scriptUrl(machine: Machine): string
+  /** the URL of the iPXE script for a machine that no Hardware knows */
+  strangerUrl?: ((mac: Mac) => string) | undefined
+  /** boot programs by architecture, before our own */
+  archBinaries?: ArchBinaries | undefined
 }
 
 /**
@@ -35,12 +41,16 @@ export function bootOf(client: Client, machine: Machine, context: BootContext): 
   if (!context.netboot) return { kind: 'none', why: 'netboot-off' }
   if (client.stage === 'ipxe')
     return { kind: 'script', file: context.scriptUrl(machine), server: context.serverIp }
-  const binary = machine.ipxe.binary || binaryFor(client.archs)
+  const binary = machine.ipxe.binary || binaryFor(archsOf(client, machine), context.archBinaries)
   if (!binary) return { kind: 'none', why: 'unknown-arch' }
   if (client.stage === 'firmware') return { kind: 'tftp', file: binary, server: context.serverIp }
   const url = `http://${context.serverIp}:${context.httpPort}/ipxe/binary/${encodeURI(binary)}`
   return { kind: 'http', file: url, server: context.serverIp }
 }
+
+/** The boot ROM of a Raspberry Pi calls itself a PC. */
+const archsOf = ({ stage, archs }: Client, { mac }: Machine): readonly number[] =>
+  stage === 'firmware' && isRaspberryPi(mac) ? [raspberryPiArch] : archs
 
 /** Header fields of a reply that carry the boot file; a file that does not fit its field goes to option 67 alone. */
 export function bootFields(boot: Boot): { siaddr: Ip4; sname: string; file: string } {
@@ -56,7 +66,12 @@ export function bootFields(boot: Boot): { siaddr: Ip4; sname: string; file: stri
 const fits = (text: string, size: number): boolean => text.length < size && textBytes(text).length < size
 
 /** Adds the options that carry a boot file and that make the client's firmware accept it. */
-export function addBootOptions(options: Map<number, Uint8Array>, query: Query, boot: Boot): void {
+export function addBootOptions(
+  options: Map<number, Uint8Array>,
+  query: Query,
+  machine: Machine,
+  boot: Boot,
+): void {
   if (boot.kind === 'none') return
   const { stage } = query.client
   const asked = query.packet.options.get(dhcpOption.parameterList.code)
@@ -64,21 +79,51 @@ export function addBootOptions(options: Map<number, Uint8Array>, query: Query, b
   const end = stage === 'os' ? '' : '\0'
   if (boot.kind === 'custom' || boot.kind === 'tftp')
     setOption(options, dhcpOption.tftpServerName, boot.server + end)
+  const server = asked?.includes(dhcpOption.tftpServers.code) ? parseIp4(boot.server) : undefined
+  setOption(options, dhcpOption.tftpServers, server && [server])
   const wantsOption = asked?.includes(dhcpOption.bootFileName.code) || !fits(boot.file, layout.file.size)
   if (boot.kind === 'custom' || wantsOption) setOption(options, dhcpOption.bootFileName, boot.file + end)
-  addFirmwareOptions(options, query)
+  addFirmwareOptions(options, query, machine)
 }
 
-function addFirmwareOptions(options: Map<number, Uint8Array>, { client, packet }: Query): void {
-  if (client.stage === 'os') return
-  if (client.stage === 'firmware') {
-    setOption(options, dhcpOption.vendorClass, 'PXEClient')
-    setOption(options, dhcpOption.vendorSpecific, new Map([[6, Uint8Array.of(8)]]))
-  }
-  if (client.stage === 'http') setOption(options, dhcpOption.vendorClass, 'HTTPClient')
+function addFirmwareOptions(
+  options: Map<number, Uint8Array>,
+  { client, packet }: Query,
+  machine: Machine,
+): void {
+  const { stage } = client
+  if (stage === 'os') return
+  if (stage === 'firmware') setOption(options, dhcpOption.vendorClass, 'PXEClient')
+  if (stage === 'http') setOption(options, dhcpOption.vendorClass, 'HTTPClient')
+  const specific = vendorOptions(stage, machine, packet.options)
+  if (specific.size > 0) setOption(options, dhcpOption.vendorSpecific, specific)
   // iPXE takes an offer of class PXEClient for a proxy's and asks again on port 4011: none for it
-  if (client.stage === 'ipxe') setOption(options, dhcpOption.ipxe, new Map([[176, Uint8Array.of(1)]]))
+  if (stage === 'ipxe') setOption(options, dhcpOption.ipxe, new Map([[176, Uint8Array.of(1)]]))
   setOption(options, dhcpOption.clientMachineId, getOption(packet.options, dhcpOption.clientMachineId))
+}
+
+/**
+ * Option 43 (PXE 2.1 table 2-1): 6 = 8 takes the boot file named here, without a search for boot servers; 71 is the
+ * boot item that a client asks for on port 4011. 9 and 10 are the menu that the ROM of a Raspberry Pi looks for. 116 is
+ * the VLAN to boot in, as text, which iPXE scripts read as `${43.116:string}`.
+ */
+function vendorOptions(
+  stage: Client['stage'],
+  { mac, vlanId }: Machine,
+  asked: Query['packet']['options'],
+): Map<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>()
+  if (stage === 'firmware') {
+    found.set(6, Uint8Array.of(8))
+    if (isRaspberryPi(mac)) {
+      const menu = textBytes('Raspberry Pi Boot')
+      found.set(9, Uint8Array.of(0, 0, menu.length, ...menu)).set(10, Uint8Array.of(0, ...textBytes('PXE')))
+    }
+    const item = getOption(asked, dhcpOption.vendorSpecific)?.get(71)
+    if (item?.length === 4) found.set(71, item)
+  }
+  if (vlanId && stage !== 'http') found.set(116, textBytes(vlanId))
+  return found
 }
 
 /** The file for logs and timelines: a script URL without its nonce, which is a secret of this boot. */

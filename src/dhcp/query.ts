@@ -42,9 +42,12 @@ function clientOf(options: Options): Client {
   return { stage: stageOf(options, vendorClass), archs }
 }
 
+/** what iPXE says of itself, and what Tinkerbell's build of it says */
+const ipxeClasses = new Set(['iPXE', 'Tinkerbell'])
+
 function stageOf(options: Options, vendorClass: string): Client['stage'] {
   const classes = getOption(options, dhcpOption.userClass)
-  if (options.has(dhcpOption.ipxe.code) || classes?.includes('iPXE')) return 'ipxe'
+  if (options.has(dhcpOption.ipxe.code) || classes?.some((name) => ipxeClasses.has(name))) return 'ipxe'
   if (vendorClass.startsWith('HTTPClient')) return 'http'
   return vendorClass.startsWith('PXEClient') ? 'firmware' : 'os'
 }

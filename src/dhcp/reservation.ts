@@ -1,48 +1,39 @@
-import { broadcastOf, prefixLength } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
 import type { Machine } from '../model/machine.ts'
-import type { Route } from './options/routes.ts'
-import { parseNetwork } from './options/routes.ts'
-import { dhcpOption, setOption } from './options/table.ts'
+import { bootOf } from './boot.ts'
+import { isOnLink } from './link.ts'
+import { dhcpOption } from './options/table.ts'
+import type { Query } from './query.ts'
+import { inform, isAnswerable, isForUs, lease, nak, silent, wantedIps } from './reply.ts'
+import type { DhcpContext, Reply } from './reply.ts'
 
-const forEver = 0xffffffff
-
-/** Lease time and the times to renew (½) and to rebind (⅞), RFC 2131 §4.4.5. A lease for ever has neither. */
-export function addLease(options: Map<number, Uint8Array>, leaseSeconds: number): void {
-  const lease = Math.min(Math.max(Math.floor(leaseSeconds), 0), forEver)
-  setOption(options, dhcpOption.leaseSeconds, lease)
-  if (lease === forEver) return
-  setOption(options, dhcpOption.renewSeconds, Math.floor(lease / 2))
-  setOption(options, dhcpOption.rebindSeconds, Math.floor((lease * 7) / 8))
+/**
+ * The answer to a known machine (RFC 2131 §4.3): it is given the address of its Hardware and no other.
+ */
+export function decideReservation(query: Query, machine: Machine, context: DhcpContext): Reply {
+  if (machine.dhcpDisabled) return silent('dhcp-disabled')
+  if (query.type === 'bootp') return silent('bootp')
+  if (!isAnswerable(query)) return silent('bad-address')
+  if (query.type !== 'discover' && !isForUs(query, context)) return silent('other-server')
+  if (query.type === 'release') return silent('released')
+  if (query.type === 'decline') return silent('declined')
+  const boot = bootOf(query.client, machine, context)
+  if (query.type === 'inform') return inform(query, machine, boot, context)
+  if (!machine.ip) return silent('no-address')
+  if (query.type === 'discover') return lease('offer', query, machine, boot, context)
+  const wrong = wantedIps(query).find((wanted) => wanted !== machine.ip)
+  if (!wrong) return lease('ack', query, machine, boot, context)
+  return isOthers(query, wrong, machine, context) ? silent('other-link') : nak(query, wrong, context)
 }
 
 /**
- * The network settings of the machine's Hardware. All are sent whether asked for (option 55) or not: firmware asks for
- * less than it uses.
+ * Whether a wrong address is right for all we know (RFC 2131 §4.3.2): it fits the link, where the machine has no
+ * reservation, as with a network card that also stands in a VLAN of another server. A client that has chosen us, or
+ * that asks for an address of no such link, is refused.
  */
-export function addSettings(
-  options: Map<number, Uint8Array>,
-  machine: Machine,
-  syslogIp: Ip4 | undefined,
-): void {
-  const { ip, netmask, gateway, domainName } = machine
-  setOption(options, dhcpOption.subnetMask, netmask)
-  setOption(options, dhcpOption.routers, gateway && [gateway])
-  setOption(options, dhcpOption.nameServers, machine.nameServers)
-  setOption(options, dhcpOption.hostname, machine.hostname)
-  setOption(options, dhcpOption.domainName, domainName)
-  const contiguous = netmask && prefixLength(netmask) !== undefined
-  setOption(options, dhcpOption.broadcast, ip && contiguous ? broadcastOf(ip, netmask) : undefined)
-  setOption(options, dhcpOption.timeServers, machine.timeServers)
-  setOption(options, dhcpOption.logServers, syslogIp && [syslogIp])
-  setOption(options, dhcpOption.domainSearch, domainName ? [domainName] : undefined)
-  setOption(options, dhcpOption.classlessRoutes, routesOf(machine))
-}
-
-/** A client that takes option 121 ignores option 3 (RFC 3442 §3), so the gateway is repeated as a default route. */
-function routesOf({ routes, gateway }: Machine): readonly Route[] | undefined {
-  const usable = routes.filter(({ destination }) => parseNetwork(destination))
-  const hasDefault = usable.some(({ destination }) => parseNetwork(destination)?.prefix === 0)
-  if (usable.length === 0) return undefined
-  return gateway && !hasDefault ? [...usable, { destination: '0.0.0.0/0', router: gateway }] : usable
+function isOthers(query: Query, wanted: Ip4, machine: Machine, context: DhcpContext): boolean {
+  const { packet } = query
+  if (!machine.ip || packet.options.has(dhcpOption.serverId.code)) return false
+  const fits = (address: Ip4) => isOnLink(address, packet, machine, context.subnets ?? [])
+  return fits(machine.ip) === false && fits(wanted) === true
 }

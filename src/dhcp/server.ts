@@ -2,27 +2,47 @@ import type { RemoteInfo } from 'node:dgram'
 import type { Clock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
 import type { Ip4 } from '../model/ip4.ts'
-import { createLimiter } from '../model/limiter.ts'
 import type { Mac } from '../model/mac.ts'
 import type { Machine } from '../model/machine.ts'
 import type { Logger } from '../log.ts'
 import type { RecordStage } from '../timeline/stage.ts'
+import type { ArchBinaries } from './arch.ts'
 import { createLinks } from './channels.ts'
-import type { Link } from './channels.ts'
+import type { Link, Links } from './channels.ts'
 import { decide } from './decide.ts'
-import type { DhcpContext, Reply } from './decide.ts'
+import { silent } from './reply.ts'
+import type { DhcpContext, DhcpMode, Reply } from './decide.ts'
 import { encode } from './encode.ts'
+import { createGate } from './gate.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import { createNotes } from './notes.ts'
 import { dhcpOption, getOption } from './options/table.ts'
-import { parse } from './packet.ts'
+import { broadcastIp, parse, unsetIp } from './packet.ts'
+import { poolLink } from './pool.ts'
+import type { Pool } from './pool.ts'
 import { readQuery } from './query.ts'
 import type { Query } from './query.ts'
 import type { Channel } from './socket.ts'
 import { tracesOf } from './trail.ts'
 
+/** Addresses for machines without a reservation. */
+export type PoolDeps = {
+  keeper: LeaseKeeper
+  leaseSeconds: number
+  gateway: Ip4 | undefined
+  nameServers: readonly Ip4[]
+  /** whether a Hardware has the address */
+  isReserved(ip: Ip4): boolean
+}
+
 export type DhcpDeps = {
   machineByMac(mac: Mac): Machine | undefined
+  /** whether all machines of the inventory are known already: until then no machine is called unknown. Yes when left out */
+  ready?(): boolean
   /** URL of the machine's iPXE script, with its nonce; at most 127 octets to fit the oldest clients */
   scriptUrl(machine: Machine): string
+  /** URL of the script for a machine that no Hardware knows, for `auto-proxy` and a pool */
+  strangerUrl?: ((mac: Mac) => string) | undefined
   record: RecordStage
   log: Logger
   clock: Clock
@@ -30,16 +50,29 @@ export type DhcpDeps = {
   serverIp: Ip4
   /** network interfaces to serve; when empty, all, with broadcasts leaving where `serverIp` is */
   interfaces: readonly string[]
+  /** `reservation` when left out */
+  mode?: DhcpMode | undefined
   /** UDP port, 67; clients are answered on the next one. 0 takes any free port */
   port: number
+  /** UDP port of the proxy modes, 4011 when left out. 0 takes any free port */
+  proxyPort?: number
   httpPort: number
   /** log server (option 7) */
   syslogIp?: Ip4 | undefined
   /** whether clients get boot files; yes when left out */
   netboot?: boolean | undefined
+  archBinaries?: ArchBinaries | undefined
+  /** messages that one client may send, a second and at once; any number when left out */
+  clientRate?: { perSecond: number; burst: number }
+  pool?: PoolDeps | undefined
+  /** is told of every message, for figures: its type, what became of it, ms that this took */
+  observe?: ((type: string, outcome: string, ms: number) => void) | undefined
   /** called once every interface is served */
-  onListening?(port: number): void
+  onListening?(port: number, proxyPort: number | undefined): void
 }
+
+const pxePort = 4011
+type Door = NonNullable<DhcpContext['door']>
 
 /**
  * Answers DHCP until `signal` aborts. No packet ends it, and no interface or address that goes away or comes late: it
@@ -50,96 +83,142 @@ export function dhcpServer(deps: DhcpDeps): (signal: AbortSignal) => Promise<voi
   return async (signal) => {
     if (signal.aborted) return
     const answer = answerer(deps)
-    const links = createLinks({ ...deps, serve })
+    const isProxy = deps.mode !== undefined && deps.mode !== 'reservation'
+    const doors = new Map<Door, Links>([['dhcp', linksOf('dhcp', deps.port)]])
+    if (isProxy) doors.set('proxy', linksOf('proxy', deps.proxyPort ?? pxePort))
     let isAnnounced = false
-    const announce = () => {
-      if (isAnnounced || !links.areOpen()) return
+    function announce(): void {
+      if (isAnnounced || ![...doors.values()].every((links) => links.areOpen())) return
       isAnnounced = true
-      deps.log.info({ serverIp: deps.serverIp, interfaces: deps.interfaces }, 'dhcp listens')
-      deps.onListening?.(links.port())
+      const { serverIp, interfaces, mode } = deps
+      deps.log.info({ serverIp, interfaces, ...(mode && { mode }) }, 'dhcp listens')
+      deps.onListening?.(doors.get('dhcp')!.port(), doors.get('proxy')?.port())
     }
-    function serve(link: Link, channel: Channel): void {
-      for (const socket of [channel.any, channel.own]) {
-        socket.on('message', (bytes, from) => answer(bytes, from, channel, link))
-        socket.on('error', (error) => links.failed(channel, error))
-      }
-      announce()
+    function linksOf(door: Door, port: number): Links {
+      const links: Links = createLinks({
+        ...deps,
+        port,
+        serve(link, channel) {
+          for (const socket of [channel.any, channel.own]) {
+            socket.on('message', (bytes, from) =>
+              answer(bytes, from, { channel, link, door, startedAt: performance.now() }),
+            )
+            socket.on('error', (error) => links.failed(channel, error))
+          }
+          announce()
+        },
+      })
+      return links
     }
+    const all = [...doors.values()]
     try {
-      links.open()
-      await links.follow(signal)
+      for (const links of all) links.open()
+      await Promise.all(all.map((links) => links.follow(signal)))
     } finally {
-      links.close()
+      for (const links of all) links.close()
+      await deps.pool?.keeper.flush()
     }
   }
 }
 
-type Answer = (bytes: Uint8Array, from: RemoteInfo, channel: Channel, link: Link) => void
+/** Where a message came in, and when: ms of `performance.now`. */
+type Way = { channel: Channel; link: Link; door: Door; startedAt: number }
+type Answer = (bytes: Uint8Array, from: RemoteInfo, way: Way) => void
 
 function answerer(deps: DhcpDeps): Answer {
-  const { log, clock, record } = deps
-  const { serverIp, httpPort, syslogIp, netboot = true } = deps
-  const scriptUrl = (machine: Machine) => deps.scriptUrl(machine)
-  const context: DhcpContext = { serverIp, httpPort, syslogIp, netboot, scriptUrl }
-  const strangers = createLimiter({ everyMs: 600_000, perMinute: 30, maxKeys: 4096 })
-  const faults = createLimiter({ everyMs: 10_000, perMinute: 30, maxKeys: 256 })
-  const troubles = createLimiter({ everyMs: 600_000, perMinute: 60, maxKeys: 4096 })
+  const { log, clock, observe } = deps
+  const notes = createNotes(deps)
+  const gate = createGate({ perSecond: 0, burst: 1, ...deps.clientRate, maxClients: 16_384 })
+  const contextOf = contexts(deps)
 
-  const note = (query: Query, reply: Reply, link: Link) => {
-    const { mac } = query
-    if (reply.kind === 'silent' && reply.why === 'unknown-machine') {
-      if (!strangers.allow(mac, clock.now())) return
-      log.info({ mac, client: query.client.stage }, 'an unknown machine asks for an address')
-    }
-    const traces = tracesOf(query, reply)
-    for (const { stage, facts } of traces) record(mac, stage, facts)
-    const trouble = troubleOf(reply)
-    if (trouble && troubles.allow(`${mac} ${trouble}`, clock.now()))
-      log.warn({ mac, device: link.device, ...traces.at(-1)?.facts }, trouble)
-  }
-
-  const send = (query: Query, reply: Exclude<Reply, { kind: 'silent' }>, channel: Channel) => {
+  const send = (
+    query: Query,
+    reply: Exclude<Reply, { kind: 'silent' }>,
+    from: RemoteInfo,
+    channel: Channel,
+  ) => {
     const { bytes, leftOut } = encode(
       reply.packet,
       getOption(query.packet.options, dhcpOption.maxMessageSize),
     )
-    if (leftOut.length > 0 && troubles.allow(`${query.mac} ${leftOut.join()}`, clock.now()))
+    if (leftOut.length > 0 && notes.maySay(`${query.mac} ${leftOut.join()}`))
       log.warn({ mac: query.mac, leftOut }, 'dhcp options do not fit, and are left out')
-    const { ip, role } = reply.to
-    const port = role === 'relay' ? channel.port : channel.port + 1
+    const { ip, port } = addressOf(reply, from, channel)
     channel.own.send(bytes, port, ip, (error) => {
-      if (!error || !faults.allow(error.message, clock.now())) return
+      if (!error || !notes.mayComplain(error.message)) return
       log.warn({ mac: query.mac, to: `${ip}:${port}`, error: error.message }, 'a dhcp reply cannot be sent')
     })
   }
 
-  const answer: Answer = (bytes, from, channel, link) => {
-    const packet = parse(bytes)
-    const query = typeof packet === 'string' ? packet : readQuery(packet)
-    if (typeof query === 'string') return log.debug({ from: from.address, why: query }, 'dhcp packet dropped')
-    const reply = decide(query, deps.machineByMac(query.mac), { ...context, subnets: link.subnets })
+  const finish = (query: Query, reply: Reply, machine: Machine | undefined, from: RemoteInfo, way: Way) => {
     if (log.isLevelEnabled('debug')) {
       log.debug({ mac: query.mac, xid: query.packet.xid, traces: tracesOf(query, reply) }, 'dhcp decided')
     }
-    note(query, reply, link)
-    if (reply.kind !== 'silent') send(query, reply, channel)
+    notes.decided(query, reply, machine, way.link.device)
+    if (reply.kind !== 'silent') send(query, reply, from, way.channel)
+    const outcome = reply.kind === 'silent' ? reply.why : reply.kind
+    observe?.(query.type, outcome, performance.now() - way.startedAt)
   }
 
-  return (bytes, from, channel, link) => {
+  const judge = (query: Query, machine: Machine | undefined, { link, door }: Way): Reply => {
+    if (!machine && deps.ready?.() === false) return silent('not-ready')
+    return decide(query, machine, contextOf(link, door, machine))
+  }
+
+  const answer: Answer = (bytes, from, way) => {
+    const packet = parse(bytes)
+    const query = typeof packet === 'string' ? packet : readQuery(packet)
+    if (typeof query === 'string') {
+      observe?.('none', 'dropped', performance.now() - way.startedAt)
+      return log.debug({ from: from.address, why: query }, 'dhcp packet dropped')
+    }
+    const machine = deps.machineByMac(query.mac)
+    if (!gate.allow(query.mac, clock.now())) return finish(query, silent('rate-limited'), machine, from, way)
+    const reply = judge(query, machine, way)
+    if (!deps.pool || !('change' in reply)) return finish(query, reply, machine, from, way)
+    const again = () => judge(query, machine, way)
+    deps.pool.keeper.carryOut(query.mac, reply, again, (done) => finish(query, done, machine, from, way))
+  }
+
+  return (bytes, from, way) => {
     try {
-      answer(bytes, from, channel, link)
+      answer(bytes, from, way)
     } catch (error) {
-      if (faults.allow(messageOf(error), clock.now()))
-        log.error({ error: messageOf(error) }, 'a dhcp packet failed')
+      if (notes.mayComplain(messageOf(error))) log.error({ error: messageOf(error) }, 'a dhcp packet failed')
     }
   }
 }
 
-/** What someone must look into, once in a while for each machine. */
-function troubleOf(reply: Reply): string | undefined {
-  if (reply.kind === 'silent') {
-    return reply.why === 'declined' ? 'a machine declines its address: another one uses it' : undefined
+/** A client that has an address is answered where it sent from, by a relay or on a port of its own. */
+function addressOf(
+  { to }: Exclude<Reply, { kind: 'silent' }>,
+  from: RemoteInfo,
+  channel: Channel,
+): { ip: string; port: number } {
+  if (to.role === 'sender')
+    return { ip: from.address === unsetIp ? broadcastIp : from.address, port: from.port }
+  return { ip: to.ip, port: to.role === 'relay' ? channel.port : channel.port + 1 }
+}
+
+/** What decisions on a link depend on, made anew when its addresses are. */
+function contexts(deps: DhcpDeps) {
+  const { serverIp, httpPort, syslogIp, netboot = true, mode, archBinaries, pool } = deps
+  const scriptUrl = (machine: Machine) => deps.scriptUrl(machine)
+  const strangerUrl = (mac: Mac) => deps.strangerUrl?.(mac) ?? ''
+  const common = { serverIp, httpPort, syslogIp, netboot, mode, archBinaries, scriptUrl, strangerUrl }
+  const made = new Map<Link, DhcpContext & { poolLink: Pool['link'] | undefined }>()
+
+  return (link: Link, door: Door, machine: Machine | undefined): DhcpContext => {
+    const { subnets } = link
+    let context = made.get(link)
+    if (context?.subnets !== subnets) {
+      context = { ...common, door, subnets, poolLink: pool && poolLink(pool.keeper.range, subnets) }
+      made.set(link, context)
+    }
+    if (!pool || !context.poolLink || machine?.ip !== undefined) return context
+    const { leaseSeconds, gateway, nameServers, keeper } = pool
+    const isReserved = (ip: Ip4) => ip === serverIp || pool.isReserved(ip)
+    const settings = { leaseSeconds, gateway, nameServers, isReserved, now: deps.clock.now() }
+    return { ...context, pool: { ...settings, leases: keeper.leases, link: context.poolLink } }
   }
-  const isOffLink = reply.kind !== 'nak' && reply.offLink
-  return isOffLink ? 'a machine asks on a link that its address does not belong to' : undefined
 }

@@ -75,7 +75,8 @@ const numeric = (
   found: (error: null, address: string, family: number) => void,
 ) => found(null, host, 4)
 
-function adopt(fd: number): dgram.Socket {
+/** A bound socket of the system as one of Node. */
+export function adopt(fd: number): dgram.Socket {
   const socket = dgram.createSocket({ type: 'udp4', lookup: numeric as never })
   socket.bind({ fd })
   socket.setBroadcast(true)

@@ -14,7 +14,7 @@ export type Trace = { stage: Stage; facts: Facts }
 export function tracesOf(query: Query, reply: Reply): Trace[] {
   const asked = askedStage(query)
   const answered = { stage: answerStage(reply), facts: answerFacts(query, reply) }
-  return asked ? [{ stage: asked, facts: askedFacts(query) }, answered] : [answered]
+  return asked ? [{ stage: asked, facts: askedFacts(query, reply) }, answered] : [answered]
 }
 
 function askedStage({ type }: Query): Stage | undefined {
@@ -22,16 +22,25 @@ function askedStage({ type }: Query): Stage | undefined {
   return type === 'request' || type === 'inform' ? 'dhcp-request' : undefined
 }
 
-function askedFacts({ type, client, packet }: Query): Facts {
+function askedFacts({ type, client, packet }: Query, reply: Reply): Facts {
   const requested = getOption(packet.options, dhcpOption.requestedIp)
   const ip = requested ?? (packet.ciaddr === unsetIp ? undefined : packet.ciaddr)
   return {
     ...(ip && type !== 'discover' && { ip }),
+    ...(isOthers(reply) && serverOf(packet)),
     client: client.stage,
     ...(client.archs.length > 0 && { arch: client.archs.join(',').slice(0, 40) }),
     ...(packet.giaddr !== unsetIp && { relay: packet.giaddr }),
     ...(type === 'inform' && { inform: true }),
   }
+}
+
+const isOthers = (reply: Reply): boolean => reply.kind === 'silent' && reply.why === 'other-server'
+
+/** The server that it takes an address from. */
+function serverOf({ options }: Query['packet']): Facts {
+  const server = getOption(options, dhcpOption.serverId)
+  return server === undefined ? {} : { server }
 }
 
 function answerStage({ kind }: Reply): Stage {
@@ -46,8 +55,8 @@ function answerFacts({ type, packet }: Query, reply: Reply): Facts {
     return { type, ...(declined && { ip: declined }), why: reply.why }
   }
   if (reply.kind === 'nak') return { ip: reply.wanted, why: reply.why }
-  const { ip, boot, offLink } = reply
-  const address = { ...(ip && { ip }), ...(offLink && { offLink }) }
+  const { ip, boot, offLink, change } = reply
+  const address = { ...(ip && { ip }), ...(change && { pool: true }), ...(offLink && { offLink }) }
   if (boot.kind !== 'none') return { ...address, file: publicFile(boot.file) }
   return boot.why === 'not-netboot' ? address : { ...address, noFile: boot.why }
 }

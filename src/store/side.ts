@@ -1,8 +1,8 @@
 /**
- * What is not an object: boot timelines, boot sessions, staged imports, action logs, progress and API tokens. No versions, no
- * watch; each user keeps its table bounded. Keys sort as plain text (pad numbers).
+ * What is not an object: boot timelines, boot sessions, staged imports, action logs, progress, API tokens and DHCP leases.
+ * No versions, no watch; each user keeps its table bounded. Keys sort as plain text (pad numbers).
  */
-export type SideTable = 'timeline' | 'bootSession' | 'import' | 'actionLog' | 'progress' | 'token'
+export type SideTable = 'timeline' | 'bootSession' | 'import' | 'actionLog' | 'progress' | 'token' | 'lease'
 
 export type SideStore = {
   get(table: SideTable, key: string): Promise<unknown>

@@ -35,6 +35,8 @@ export const machine: Machine = {
   allowPxe: true,
   ipxe: { url: undefined, contents: undefined, binary: undefined },
   osie: { baseUrl: undefined, kernel: undefined, initrd: undefined, kernelParams: [] },
+  isoSource: undefined,
+  instance: { scriptUrl: undefined, alwaysPxe: false, isActive: false },
   facilityCode: undefined,
   agentId: mac,
 }

@@ -138,7 +138,7 @@ async function flood(count: number): Promise<FloodReport> {
   const common = { record, log: silent, clock: systemClock }
   const parts: Promise<void>[] = []
   const dhcpPort = await new Promise<number>((onListening) => {
-    const { serverIp: _, ...settings } = context
+    const { serverIp: _, pool: _pool, ...settings } = context
     const machineByMac = (mac: typeof own.mac) => (mac === own.mac ? client : inventory.get(mac))
     const deps = {
       ...common,

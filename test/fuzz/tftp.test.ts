@@ -1,5 +1,5 @@
 import t from 'tap'
-import { blockReader } from '../../src/tftp/blocks.ts'
+import { packetReader } from '../../src/tftp/blocks.ts'
 import { encode, parse } from '../../src/tftp/packet.ts'
 import type { TftpPacket } from '../../src/tftp/packet.ts'
 import { begin, defaultLimits, negotiate, step } from '../../src/tftp/transfer.ts'
@@ -39,8 +39,8 @@ async function serve(root: BootRoot, request: Request): Promise<Verdict> {
     for (const name of accepted.keys()) claim(request.options.has(name), `option ${name} was not asked for`)
     claim(encode({ op: 'oack', options: accepted }).length <= 512, 'a long OACK')
     const first = begin(terms, file.size, accepted.size > 0)
-    const blocks = await blockReader(file, terms.blockSize)(1, Math.min(first.state.blocks, terms.windowSize))
-    const text = Buffer.from(blocks).toString()
+    const packets = await packetReader(file, terms)(1, Math.min(first.state.blocks, terms.windowSize))
+    const text = Buffer.concat(packets.map((packet) => packet.subarray(4))).toString()
     const whole = [...root.contents].filter((contents) => contents.length === file.size)
     claim(
       !text.includes(marker) && whole.some((contents) => contents.startsWith(text)),

@@ -22,7 +22,7 @@ export const dhcpOption = {
   domainName: option(15, text),
   broadcast: option(28, ip),
   timeServers: option(42, ips),
-  /** PXE: sub-option 6 = 8 tells the client to take the boot file named here, without boot server discovery */
+  /** PXE 2.1 table 2-1 */
   vendorSpecific: option(43, subOptions({ terminated: true, padded: true })),
   requestedIp: option(50, ip),
   /** seconds; 0xffffffff is for ever */
@@ -55,6 +55,8 @@ export const dhcpOption = {
   domainSearch: option(119, domainSearch),
   /** RFC 3442 */
   classlessRoutes: option(121, classlessRoutes),
+  /** RFC 5859 */
+  tftpServers: option(150, ips),
   /** iPXE's own; sub-option 176 = 1 tells it not to wait for proxy DHCP offers */
   ipxe: option(175, subOptions({ terminated: false, padded: true })),
 } as const
