@@ -77,13 +77,36 @@ export function encode(packet: TftpPacket): Uint8Array {
       return Uint8Array.of(0, opcodes.ack, packet.block >> 8, packet.block & 255)
     case 'error':
       return Uint8Array.of(0, opcodes.error, 0, packet.code, ...new TextEncoder().encode(packet.message), 0)
-    case 'data': {
-      const bytes = new Uint8Array(4 + packet.data.length)
-      bytes.set([0, opcodes.data, packet.block >> 8, packet.block & 255])
-      bytes.set(packet.data, 4)
-      return bytes
-    }
+    case 'data':
+      return dataPacket(packet.block, [packet.data], 0, packet.data.length)
   }
+}
+
+/**
+ * A DATA message with `length` octets from `offset` on of what lies in `pieces`, one behind the other.
+ * @param block counted from 1, without wrapping
+ */
+export function dataPacket(
+  block: number,
+  pieces: readonly Uint8Array[],
+  offset: number,
+  length: number,
+): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4 + length)
+  bytes[0] = 0
+  bytes[1] = opcodes.data
+  bytes[2] = (block >> 8) & 255
+  bytes[3] = block & 255
+  let [at, start] = [4, offset]
+  for (const piece of pieces) {
+    if (at < bytes.length && start < piece.length) {
+      const part = piece.subarray(start, start + bytes.length - at)
+      bytes.set(part, at)
+      at += part.length
+    }
+    start = Math.max(0, start - piece.length)
+  }
+  return bytes
 }
 
 function worded(opcode: number, words: readonly string[]): Uint8Array {

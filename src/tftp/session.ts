@@ -1,18 +1,14 @@
-import dgram from 'node:dgram'
 import type { Clock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
-import type { Ip4 } from '../model/ip4.ts'
-import { blockReader } from './blocks.ts'
+import { packetReader } from './blocks.ts'
 import type { TftpFile } from './blocks.ts'
+import type { Line } from './line.ts'
 import { encode, errorCodes, parse } from './packet.ts'
 import { begin, negotiate, step } from './transfer.ts'
 import type { Limits, Step, Terms, Transfer, TransferEvent } from './transfer.ts'
 
-/** A client's socket: its port is its transfer id. */
-export type Peer = { ip: Ip4; port: number }
-
 /** How a transfer ended. `stopped` = by us, at shutdown. */
-export type Outcome =
+export type End =
   | { end: 'sent' | 'probed' | 'stopped' }
   | {
       end: 'failed'
@@ -20,9 +16,14 @@ export type Outcome =
       detail: string
     }
 
+/** `bytes`: what the client has acknowledged */
+export type Outcome = End & { bytes: number }
+
+/** What a client asks for. */
+export type Asked = { file: TftpFile; options: ReadonlyMap<string, string>; isText: boolean }
+
 type SessionDeps = {
   clock: Clock
-  address: Ip4
   limits: Limits
   /** called once the client has acknowledged data */
   hasBegun(): void
@@ -31,55 +32,32 @@ type SessionDeps = {
 /** between two looks at the deadline while a slow read is under way */
 const shortestSleepMs = 50
 
-/**
- * Sends one file to one client from a socket of its own, connected to it: packets of others never reach it (RFC 1350 §4),
- * and its port shows at once when the client has gone. Does not throw.
- */
+/** Sends one file to one client and closes the line to it. Does not throw. */
 export async function sendFile(
   deps: SessionDeps,
-  peer: Peer,
-  file: TftpFile,
-  asked: ReadonlyMap<string, string>,
+  line: Line,
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const socket = dgram.createSocket({ type: 'udp4', lookup: numeric as never })
+  const session = new Session(deps, line, asked)
   try {
-    await connect(socket, deps.address, peer)
-    return await new Session(deps, socket, file, asked).run(signal)
+    return await session.run(signal)
   } catch (error) {
-    return { end: 'failed', why: 'socket-error', detail: messageOf(error) }
+    return { end: 'failed', why: 'socket-error', detail: messageOf(error), bytes: 0 }
   } finally {
-    socket.close()
+    line.close()
   }
 }
 
-/** Addresses are always numeric: no resolver on the way. */
-const numeric = (
-  host: string,
-  _options: unknown,
-  found: (error: null, address: string, family: number) => void,
-) => found(null, host, 4)
-
-function connect(socket: dgram.Socket, address: Ip4, peer: Peer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject)
-    socket.bind({ address, port: 0, exclusive: true }, () => {
-      socket.connect(peer.port, peer.ip, () => {
-        socket.off('error', reject)
-        resolve()
-      })
-    })
-  })
-}
-
-/** The shell around `step`: a socket, a file and a deadline. */
+/** The shell around `step`: a line, a file and a deadline. */
 class Session {
   readonly #clock: Clock
   readonly #hasBegun: () => void
-  readonly #socket: dgram.Socket
+  readonly #line: Line
+  readonly #size: number
   readonly #terms: Terms
   readonly #oack: Uint8Array
-  readonly #blocks: (from: number, to: number) => Promise<Uint8Array>
+  readonly #packets: (from: number, to: number) => Promise<Uint8Array[]>
   #wake = new AbortController()
   #sleepsUntil = 0
   #first: Step
@@ -88,29 +66,29 @@ class Session {
   #sentAt = 0
   #wanted: { from: number; to: number } | undefined
   #isSending = false
-  #outcome: Outcome | undefined
+  #end: End | undefined
 
-  constructor(deps: SessionDeps, socket: dgram.Socket, file: TftpFile, asked: ReadonlyMap<string, string>) {
-    const { terms, accepted } = negotiate(asked, file.size, deps.limits)
+  constructor(deps: SessionDeps, line: Line, { file, options, isText }: Asked) {
+    const { terms, accepted } = negotiate(options, isText ? undefined : file.size, deps.limits)
     const first = begin(terms, file.size, accepted.size > 0)
     this.#clock = deps.clock
     this.#hasBegun = deps.hasBegun
-    this.#socket = socket
+    this.#line = line
+    this.#size = file.size
     this.#terms = terms
     this.#oack = encode({ op: 'oack', options: accepted })
-    this.#blocks = blockReader(file, terms.blockSize)
+    this.#packets = packetReader(file, terms)
     this.#first = first.step
     this.#state = first.state
   }
 
   async run(signal: AbortSignal): Promise<Outcome> {
-    const stop = () => this.#end({ end: 'stopped' })
+    const stop = () => this.#finish({ end: 'stopped' })
     signal.addEventListener('abort', stop)
     if (signal.aborted) stop()
-    this.#socket.on('message', (bytes) => this.#received(bytes))
-    this.#socket.on('error', (error) => this.#failed(error))
+    this.#line.listen({ message: (bytes) => this.#received(bytes), error: (error) => this.#failed(error) })
     this.#perform(this.#first)
-    while (!this.#outcome) {
+    while (!this.#end) {
       const now = this.#clock.now()
       this.#sleepsUntil = Math.max(now + shortestSleepMs, this.#deadline)
       await this.#clock.sleep(this.#sleepsUntil - now, this.#wake.signal)
@@ -118,7 +96,7 @@ class Session {
       if (isLate) this.#happened({ type: 'timeout' })
     }
     signal.removeEventListener('abort', stop)
-    return this.#outcome
+    return { ...this.#end, bytes: this.#acknowledged() }
   }
 
   #received(bytes: Uint8Array): void {
@@ -131,11 +109,11 @@ class Session {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (error.code === 'ECONNREFUSED') this.#happened({ type: 'gone' })
-    else this.#end({ end: 'failed', why: 'socket-error', detail: error.message })
+    else this.#finish({ end: 'failed', why: 'socket-error', detail: error.message })
   }
 
   #happened(event: TransferEvent): void {
-    if (this.#outcome) return
+    if (this.#end) return
     const after = step(this.#state, event)
     if (this.#state.acked < 1 && after.state.acked > 0) this.#hasBegun()
     this.#state = after.state
@@ -143,16 +121,16 @@ class Session {
   }
 
   #perform(next: Step): void {
-    if (next.do === 'nothing' || this.#outcome) return
-    if (next.do === 'finish') return this.#end({ end: 'sent' })
-    if (next.do === 'probed') return this.#end({ end: 'probed' })
-    if (next.do === 'fail') return this.#end({ end: 'failed', why: next.why, detail: next.detail })
+    if (next.do === 'nothing' || this.#end) return
+    if (next.do === 'finish') return this.#finish({ end: 'sent' })
+    if (next.do === 'probed') return this.#finish({ end: 'probed' })
+    if (next.do === 'fail') return this.#finish({ end: 'failed', why: next.why, detail: next.detail })
     if (next.do === 'hasten') {
       const soon = this.#clock.now() + next.ms
       return soon < this.#deadline ? this.#waitUntil(soon) : undefined
     }
     this.#waitAgain()
-    if (next.do === 'send-options') return this.#socket.send(this.#oack)
+    if (next.do === 'send-options') return this.#line.send(this.#oack)
     this.#wanted = next
     if (!this.#isSending) void this.#sendWanted()
   }
@@ -174,33 +152,32 @@ class Session {
   async #sendWanted(): Promise<void> {
     this.#isSending = true
     try {
-      while (this.#wanted && !this.#outcome) {
+      while (this.#wanted && !this.#end) {
         const { from, to } = this.#wanted
         this.#wanted = undefined
-        this.#sendBlocks(await this.#blocks(from, to), from, to)
+        this.#sendAll(await this.#packets(from, to))
         this.#waitAgain()
       }
     } catch (error) {
-      if (this.#outcome) return
-      this.#socket.send(encode({ op: 'error', code: errorCodes.other, message: 'the file cannot be read' }))
-      this.#end({ end: 'failed', why: 'read-error', detail: messageOf(error) })
+      if (this.#end) return
+      this.#line.send(encode({ op: 'error', code: errorCodes.other, message: 'the file cannot be read' }))
+      this.#finish({ end: 'failed', why: 'read-error', detail: messageOf(error) })
     } finally {
       this.#isSending = false
     }
   }
 
-  #sendBlocks(data: Uint8Array, from: number, to: number): void {
-    if (this.#outcome) return
-    const { blockSize } = this.#terms
-    for (let block = from; block <= to; block += 1) {
-      const start = (block - from) * blockSize
-      const piece = data.subarray(start, start + blockSize)
-      this.#socket.send(encode({ op: 'data', block: block & 0xffff, data: piece }))
-    }
+  #sendAll(packets: readonly Uint8Array[]): void {
+    if (this.#end) return
+    for (const packet of packets) this.#line.send(packet)
   }
 
-  #end(outcome: Outcome): void {
-    this.#outcome ??= outcome
+  #acknowledged(): number {
+    return Math.min(Math.max(0, this.#state.acked) * this.#terms.blockSize, this.#size)
+  }
+
+  #finish(end: End): void {
+    this.#end ??= end
     this.#wake.abort()
   }
 }

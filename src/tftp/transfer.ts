@@ -15,11 +15,11 @@ export const defaultLimits: Limits = { blockSize: 1468, windowSize: 64 }
 /**
  * Answers a client's options (RFC 2347): those understood go back in an OACK with the value used, others are passed
  * over. `blksize` RFC 2348, `timeout` and `tsize` RFC 2349, `windowsize` RFC 7440.
- * @param size octets of the file
+ * @param size octets of the transfer; `undefined` = not told to the client
  */
 export function negotiate(
   asked: ReadonlyMap<string, string>,
-  size: number,
+  size: number | undefined,
   limits: Limits = defaultLimits,
 ): { terms: Terms; accepted: ReadonlyMap<string, string> } {
   const blockSize = number(asked.get('blksize'), 8, 65464)

@@ -2,8 +2,14 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 
-/** A way to a TFTP server that loses and repeats datagrams, the same ones each time; the kernel's own (netem) is not everywhere. */
-export type PoorWay = Disposable & { port: number; lost(): number; passed(): number }
+/**
+ * A way to a TFTP server that loses, repeats and reorders datagrams, the same ones each time; the kernel's own (netem) is
+ * not everywhere.
+ */
+export type PoorWay = Disposable & { port: number; lost(): number; passed(): number; overtaken(): number }
+
+/** How often a datagram arrives, 0 = it is lost; `late`: after the next one that goes the same way. */
+export type Fate = number | 'late'
 
 export type Datagram = { from: 'client' | 'server'; bytes: Uint8Array }
 
@@ -12,17 +18,34 @@ const host = '127.0.0.1'
 /**
  * Stands between clients and the server on `port`. Each client has sockets of its own, as each of its transfers has
  * ports of its own.
- * @param copies how often a datagram arrives, 0 = it is lost
+ * @param fateOf is asked once for each datagram, in their order
  */
-export async function poorWay(port: number, copies: (datagram: Datagram) => number): Promise<PoorWay> {
+export async function poorWay(port: number, fateOf: (datagram: Datagram) => Fate): Promise<PoorWay> {
   const sockets: dgram.Socket[] = []
   let lost = 0
   let passed = 0
+  let overtaken = 0
+  const late = new Map<dgram.Socket, () => void>()
   const pass = (from: Datagram['from'], socket: dgram.Socket, bytes: Buffer, to: number) => {
-    const times = copies({ from, bytes })
+    const fate = fateOf({ from, bytes })
+    const times = fate === 'late' ? 1 : fate
     if (times === 0) lost += 1
     passed += times
+    if (fate === 'late' && !late.has(socket)) return hold(socket, () => socket.send(bytes, to, host))
     for (let time = 0; time < times; time += 1) socket.send(bytes, to, host)
+    if (times > 0 && late.has(socket)) {
+      overtaken += 1
+      late.get(socket)!()
+    }
+  }
+  /** Sends when something else has gone that way, or nothing does. */
+  const hold = (socket: dgram.Socket, send: () => void) => {
+    const timer = setTimeout(() => late.get(socket)?.(), 30)
+    late.set(socket, () => {
+      clearTimeout(timer)
+      late.delete(socket)
+      if (sockets.includes(socket)) send()
+    })
   }
   const opened = async () => {
     const socket = dgram.createSocket('udp4')
@@ -52,6 +75,9 @@ export async function poorWay(port: number, copies: (datagram: Datagram) => numb
     port: (front.address() as AddressInfo).port,
     lost: () => lost,
     passed: () => passed,
-    [Symbol.dispose]: () => sockets.forEach((socket) => socket.close()),
+    overtaken: () => overtaken,
+    [Symbol.dispose]: () => {
+      for (const socket of sockets.splice(0)) socket.close()
+    },
   }
 }

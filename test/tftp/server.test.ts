@@ -124,7 +124,7 @@ const refusals = [
     name: 'mode mail',
     request: { op: 'read', file: 'small.bin', mode: 'mail' },
     code: 4,
-    fact: 'transfer mode must be octet',
+    fact: 'transfer mode must be octet or netascii',
   },
 ] as const
 for (const { name, request, code, fact } of refusals) {
