@@ -21,6 +21,17 @@ export function healthRoutes(app: KubeApp, ready: () => readonly Check[]): void 
   })
 }
 
+/** Figures for Prometheus; `open`: shown without credentials. */
+export type Figures = { open: boolean; text(): Promise<{ type: string; body: string }> }
+
+/** `/metrics`, for whoever may read reports. */
+export function metricsRoute(app: KubeApp, { open, text }: Figures): void {
+  app.get('/metrics', { config: { open } }, async (_request, reply: Reply) => {
+    const { type, body } = await text()
+    return reply.header('content-type', type).send(body)
+  })
+}
+
 function plain(reply: Reply, code: number, text: string): Reply {
   return reply.code(code).header('content-type', 'text/plain; charset=utf-8').send(text)
 }

@@ -38,6 +38,7 @@ const reports = [
   '/ironwake/v1/timeline/*',
   '/ironwake/v1/unknown',
   '/ironwake/v1/workflows/*',
+  '/metrics',
 ]
 
 /** What everyone with credentials may ask: which API this is, and what they may do. */

@@ -12,8 +12,8 @@ import { auditWrites } from './audit.ts'
 import { parseBodies } from './body.ts'
 import { discoveryRoutes } from './discovery-routes.ts'
 import { servedKinds } from './discovery.ts'
-import { healthRoutes } from './health.ts'
-import type { Check } from './health.ts'
+import { healthRoutes, metricsRoute } from './health.ts'
+import type { Check, Figures } from './health.ts'
 import { ironwakeRoutes } from './ironwake.ts'
 import type { IronwakeDeps } from './ironwake.ts'
 import type { LoginDeps } from './login.ts'
@@ -45,6 +45,8 @@ export type KubeDeps = Omit<IronwakeDeps, 'shutdown'> & {
   clock: Clock
   newUid(): string
   ready(): readonly Check[]
+  /** without it there is no `/metrics` */
+  metrics?: Figures
   /** version of this program */
   version: string
   /** ms between the bookmarks of a watch; default one minute */
@@ -87,6 +89,7 @@ export function kubeServer(deps: KubeDeps): KubeApp {
   accessControl(app, { ...deps, streams })
   answerFailures(app, deps.log)
   healthRoutes(app, deps.ready)
+  if (deps.metrics) metricsRoute(app, deps.metrics)
   discoveryRoutes(app, deps.version)
   reviewRoutes(app)
   tokenRoutes(app, { ...deps, onRevoked: () => streams.sweep(deps.clock.now()) })
