@@ -49,7 +49,7 @@ export const BootConfig = Type.Object(
       default: 'auto',
       description:
         'what machines boot that are in no Hardware: disk, netboot-os, or auto: the netboot OS with dhcp.mode ' +
-        'auto-proxy, else their disk',
+        'auto-proxy or a pool, else their disk',
     }),
     osUrl: text('', 'URL of the folder with kernel and initramfs; default: osDir of this server'),
     kernelName: fileName('vmlinuz', 'name of the kernel, before -x86_64 or -aarch64'),

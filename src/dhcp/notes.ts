@@ -23,7 +23,8 @@ export type Notes = {
  * few a minute, and more of those that are answered.
  */
 export function createNotes({ log, clock, record }: Deps): Notes {
-  const strangers = createLimiter({ everyMs: 600_000, perMinute: 30, maxKeys: 4096 })
+  const strangers = createLimiter({ everyMs: 5000, perMinute: 600, maxKeys: 4096 })
+  const news = createLimiter({ everyMs: 600_000, perMinute: 30, maxKeys: 4096 })
   const guests = createLimiter({ everyMs: 1000, perMinute: 600, maxKeys: 4096 })
   const faults = createLimiter({ everyMs: 10_000, perMinute: 30, maxKeys: 256 })
   const troubles = createLimiter({ everyMs: 600_000, perMinute: 60, maxKeys: 4096 })
@@ -35,7 +36,7 @@ export function createNotes({ log, clock, record }: Deps): Notes {
     if (machine) return true
     if (reply.kind !== 'silent') return guests.allow(`${mac} ${query.type}`, clock.now())
     if (!strangers.allow(`${mac} ${reply.why}`, clock.now())) return false
-    if (reply.why === 'unknown-machine')
+    if (reply.why === 'unknown-machine' && news.allow(mac, clock.now()))
       log.info({ mac, client: query.client.stage }, 'an unknown machine asks for an address')
     return true
   }

@@ -32,7 +32,36 @@ function askedFacts({ type, client, packet }: Query, reply: Reply): Facts {
     ...(client.archs.length > 0 && { arch: client.archs.join(',').slice(0, 40) }),
     ...(packet.giaddr !== unsetIp && { relay: packet.giaddr }),
     ...(type === 'inform' && { inform: true }),
+    ...(isStranger(reply) && introduction(packet)),
   }
+}
+
+/** Whether the answer is one to a machine that no Hardware has. */
+const isStranger = (reply: Reply): boolean =>
+  reply.kind === 'silent'
+    ? strangerSilences.has(reply.why)
+    : reply.kind !== 'nak' && reply.change !== undefined
+
+const strangerSilences: ReadonlySet<string> = new Set([
+  'unknown-machine',
+  'pool-exhausted',
+  'other-pool',
+  'probing',
+])
+
+/** What a machine says of itself, by which someone may know it. */
+function introduction({ options }: Query['packet']): Facts {
+  const vendor = getOption(options, dhcpOption.vendorClass)
+  const hostname = getOption(options, dhcpOption.hostname)
+  const uuid = guidOf(getOption(options, dhcpOption.clientMachineId))
+  return { ...(vendor && { vendor }), ...(hostname && { hostname }), ...(uuid && { uuid }) }
+}
+
+/** Type 0 of RFC 4578 §2.3 as SMBIOS tools print it: its first three fields are little-endian. */
+function guidOf(id: Uint8Array | undefined): string | undefined {
+  if (id?.length !== 17 || id[0] !== 0) return undefined
+  const hex = (...places: number[]) => places.map((at) => id[at]!.toString(16).padStart(2, '0')).join('')
+  return [hex(4, 3, 2, 1), hex(6, 5), hex(8, 7), hex(9, 10), hex(11, 12, 13, 14, 15, 16)].join('-')
 }
 
 const isOthers = (reply: Reply): boolean => reply.kind === 'silent' && reply.why === 'other-server'
