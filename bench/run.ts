@@ -8,6 +8,7 @@ import type { Site } from './lib/bench.ts'
 import { allBenches, pathOf, readOptions } from './lib/catalogue.ts'
 import type { BenchOptions } from './lib/catalogue.ts'
 import { createBenchNetwork } from './lib/network.ts'
+import { unpackAtftpd } from './tftp/atftpd.ts'
 
 /** `npm run bench`: runs benches one after the other, each as a program in a network of its own. */
 
@@ -17,7 +18,7 @@ async function runOne(bench: string, { rounds, gates }: BenchOptions): Promise<b
   const site: Site = { ...network.site, folder, rounds, gates }
   const program = [process.execPath, '--import=tsx', pathOf(bench), JSON.stringify(site)]
   const [command, args] = network.inside(program)
-  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true })
   const end = () => void child.kill()
   const signals = ['SIGINT', 'SIGTERM'] as const
   for (const name of signals) process.on(name, end)
@@ -31,6 +32,7 @@ async function runOne(bench: string, { rounds, gates }: BenchOptions): Promise<b
 }
 
 async function runAll(options: BenchOptions): Promise<void> {
+  if (options.benches.some((bench) => bench.startsWith('tftp/'))) await unpackAtftpd()
   const failed: string[] = []
   for (const bench of options.benches) if (!(await runOne(bench, options))) failed.push(bench)
   if (failed.length === 0) return

@@ -1,10 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { constants, setPriority } from 'node:os'
 import { createInterface } from 'node:readline'
-import { encode } from '../../src/dhcp/encode.ts'
-import { unsetIp } from '../../src/dhcp/packet.ts'
-import { parseIp4 } from '../../src/model/ip4.ts'
-import { macToBytes, parseMac } from '../../src/model/mac.ts'
+import { messageTypes } from '../../src/dhcp/options/table.ts'
+import { dhcpMessage } from './dhcp-message.ts'
 import { spreadOf } from './stats.ts'
 import type { Spread } from './stats.ts'
 
@@ -22,27 +20,10 @@ const port = 67
  * and answers each line on standard input with a DhcpReading. Ends with standard input.
  */
 const load = JSON.parse(process.argv[2]!) as DhcpLoad
-const giaddr = parseIp4(load.relay)!
 // What measures must not wait for what is measured.
 setPriority(constants.priority.PRIORITY_HIGHEST)
 
-function discoverOf(mac: string): Uint8Array {
-  const chaddr = new Uint8Array(16)
-  chaddr.set(macToBytes(parseMac(mac)!))
-  const text = (value: string) => new TextEncoder().encode(value)
-  const options = new Map([
-    [53, Uint8Array.of(1)],
-    [55, Uint8Array.of(1, 3, 6, 12, 15, 43, 60, 66, 67)],
-    [57, Uint8Array.of(5, 192)],
-    [60, text('PXEClient:Arch:00007:UNDI:003001')],
-    [93, Uint8Array.of(0, 7)],
-  ])
-  const unset = { ciaddr: unsetIp, yiaddr: unsetIp, siaddr: unsetIp, sname: '', file: '' }
-  const fields = { op: 1, htype: 1, hlen: 6, hops: 1, xid: 0, secs: 0, flags: 0 }
-  return encode({ ...fields, ...unset, giaddr, chaddr, options }, 1500).bytes
-}
-
-const packets = load.macs.map(discoverOf)
+const packets = load.macs.map((mac) => dhcpMessage({ type: messageTypes.discover, mac, giaddr: load.relay }))
 /** when a DISCOVER was sent, by transaction */
 const waiting = new Map<number, number>()
 let taken: number[] = []

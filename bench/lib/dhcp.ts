@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Site } from './bench.ts'
 import { compiled } from './compiled.ts'
+import { anywhere, onCore } from './cores.ts'
 import type { DhcpLoad, DhcpReading } from './dhcp-client.ts'
 
 /** Machines behind a relay that ask for their addresses all the time. */
@@ -11,19 +12,24 @@ export type DhcpClients = AsyncDisposable & {
   reading(): Promise<DhcpReading>
 }
 
-/** Starts asking, `perSecond` times a second, for the machines with these MACs. */
+/**
+ * Starts asking, `perSecond` times a second, for the machines with these MACs.
+ * @param core the one that it runs on; any when left out
+ */
 export function startDhcp(
   site: Site,
   { macs, perSecond }: Pick<DhcpLoad, 'macs' | 'perSecond'>,
+  core?: number,
 ): DhcpClients {
-  const load: DhcpLoad = { server: site.address, relay: site.relay.address, macs, perSecond }
+  const load: DhcpLoad = { server: site.address, relay: site.relay.gateway, macs, perSecond }
   const program = [
     process.execPath,
     compiled(new URL('dhcp-client.ts', import.meta.url)),
     JSON.stringify(load),
   ]
-  const inside = [`--net=/run/netns/${site.relay.namespace}`, 'setpriv', '--pdeathsig', 'KILL']
-  const child = spawn('nsenter', [...inside, ...program], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const namespace = `--net=/run/netns/${site.relay.namespace}`
+  const [command, args] = core === undefined ? anywhere(program) : onCore(core, program)
+  const child = spawn('nsenter', [namespace, command, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   return {

@@ -33,7 +33,7 @@ export async function createBenchNetwork(): Promise<BenchNetwork> {
     const site = {
       address: house.address,
       device: house.bridge,
-      relay: { namespace: relay.name, address: relay.address },
+      relay: { namespace: relay.name, address: relay.address, gateway },
     }
     return { site, inside: house.inside, [Symbol.asyncDispose]: dispose }
   } catch (error) {
@@ -42,10 +42,15 @@ export async function createBenchNetwork(): Promise<BenchNetwork> {
   }
 }
 
+/** of the machines, as hardware.csv has it (`writeCsv`) */
+const gateway = '10.0.0.1'
+
 async function join(house: string, relay: string): Promise<void> {
   const ip = (namespace: string, ...words: string[]) => run('ip', ['-n', namespace, ...words])
   await ip(house, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', relay)
   for (const end of [house, relay]) await ip(end, 'link', 'set', 'cable', 'master', 'br0', 'up')
   await ip(house, 'route', 'add', '192.168.78.0/24', 'dev', 'br0')
   await ip(relay, 'route', 'add', '192.168.77.0/24', 'dev', 'br0')
+  await ip(relay, 'addr', 'add', `${gateway}/8`, 'dev', 'br0')
+  await ip(house, 'route', 'add', '10.0.0.0/8', 'dev', 'br0')
 }

@@ -11,6 +11,12 @@ export function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticks
 }
 
+/** A process and its children. */
+export function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return [pid, ...children.map(Number)]
+}
+
 export type Memory = { rssMiB: number; peakMiB: number }
 
 /** Resident memory now, and the most since the start or `forgetPeakOf`. */

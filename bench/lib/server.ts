@@ -10,6 +10,7 @@ import { accepted, createApi, openConnection } from './api.ts'
 import type { Api } from './api.ts'
 import type { Site } from './bench.ts'
 import { compiled } from './compiled.ts'
+import { anywhere, onCore } from './cores.ts'
 import type { LoopReading } from './loop-probe.ts'
 import { cpuSecondsOf, forgetPeakOf, memoryOf } from './process.ts'
 import type { Memory } from './process.ts'
@@ -31,16 +32,30 @@ export type BenchServer = AsyncDisposable & {
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const readyMs = 60_000
 
+export type ServerOptions = {
+  /** more than what every server gets */
+  flags?: readonly string[]
+  /** the one that it runs on; any when left out */
+  core?: number
+  /** whether holds of its event loop are looked for, which costs it about 1 % of a core; yes when left out */
+  isProbed?: boolean
+}
+
 /** @throws Error with the end of its log when it does not come up */
-export async function startServer(site: Site): Promise<BenchServer> {
+export async function startServer(
+  site: Site,
+  { flags = [], core, isProbed = true }: ServerOptions = {},
+): Promise<BenchServer> {
   const folder = await mkdtemp(join(site.folder, 'server-'))
   const dataDir = join(folder, 'data')
   const probe = join(folder, 'probe.json')
   const logPath = join(folder, 'log')
-  const node = [process.execPath, '--import', compiled(new URL('loop-probe.ts', import.meta.url)), main]
-  const flags = ['--data-dir', dataDir, '--address', site.address, '--interface', site.device]
+  const loopProbe = isProbed ? ['--import', compiled(new URL('loop-probe.ts', import.meta.url))] : []
+  const given = ['--data-dir', dataDir, '--address', site.address, '--interface', site.device, ...flags]
+  const serve = [process.execPath, ...loopProbe, main, 'serve', ...given]
+  const [program, args] = core === undefined ? anywhere(serve) : onCore(core, serve)
   const log = openSync(logPath, 'a')
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...node, 'serve', ...flags], {
+  const child = spawn(program, args, {
     stdio: ['ignore', log, log],
     env: { ...ownEnvironment(), BENCH_PROBE: probe },
   })
@@ -53,6 +68,7 @@ export async function startServer(site: Site): Promise<BenchServer> {
     await rm(folder, { recursive: true, force: true })
   }
   const loop = async () => {
+    if (!isProbed) throw new Error('this server is not probed')
     await rm(probe, { force: true })
     child.kill('SIGUSR2')
     for (;;) {
@@ -64,7 +80,7 @@ export async function startServer(site: Site): Promise<BenchServer> {
   }
   try {
     const api = await readyApi(join(dataDir, 'admin.kubeconfig'), () => child.exitCode === null)
-    await loop()
+    if (isProbed) await loop()
     return {
       pid,
       api,

@@ -12,7 +12,17 @@ t.test('the runner says what it can do and what there is', async (t) => {
   t.match(help.stdout, 'npm run bench api/import')
   const list = bench('--list')
   t.equal(list.status, 0)
-  t.match(list.stdout.trim().split('\n'), ['api/create', 'api/import', 'api/list', 'api/patch', 'api/watch'])
+  t.same(list.stdout.trim().split('\n'), [
+    'api/create',
+    'api/import',
+    'api/list',
+    'api/patch',
+    'api/watch',
+    'dhcp/dora',
+    'dhcp/under-load',
+    'http/image',
+    'tftp/read',
+  ])
 })
 
 t.test('a name that there is not is refused, with those that there are', async (t) => {
