@@ -12,7 +12,7 @@ import { broadcastFlag, broadcastIp, unsetIp } from './packet.ts'
 import type { DhcpPacket } from './packet.ts'
 import type { Pool } from './pool.ts'
 import type { Query } from './query.ts'
-import { addLease, addSettings } from './settings.ts'
+import { addSettings, leaseSettings } from './settings.ts'
 
 /** `reservation`: we give the addresses. `proxy`: another server does, we say what to boot; `auto-proxy`: to all. */
 export type DhcpMode = 'reservation' | 'proxy' | 'auto-proxy'
@@ -119,8 +119,7 @@ export function lease(
   context: DhcpContext,
 ): Extract<Reply, { kind: 'offer' | 'ack' }> {
   const options = firstOptions(kind, query, context)
-  addLease(options, machine.leaseSeconds)
-  addSettings(options, machine, context.syslogIp)
+  for (const [code, value] of leaseSettings(machine, context.syslogIp)) options.set(code, value)
   addBootOptions(options, query, machine, boot)
   addEchoes(options, query)
   const address = machine.ip ?? unsetIp

@@ -7,6 +7,22 @@ import { dhcpOption, setOption } from './options/table.ts'
 
 const forEver = 0xffffffff
 
+type Encoded = { syslogIp: Ip4 | undefined; options: ReadonlyMap<number, Uint8Array> }
+
+/** A machine asks several times, and its settings stay what they are. */
+const encoded = new WeakMap<Machine, Encoded>()
+
+/** What goes with an address: the lease's times and the machine's network settings, encoded. Shared: not to be changed. */
+export function leaseSettings(machine: Machine, syslogIp: Ip4 | undefined): ReadonlyMap<number, Uint8Array> {
+  const known = encoded.get(machine)
+  if (known && known.syslogIp === syslogIp) return known.options
+  const options = new Map<number, Uint8Array>()
+  addLease(options, machine.leaseSeconds)
+  addSettings(options, machine, syslogIp)
+  encoded.set(machine, { syslogIp, options })
+  return options
+}
+
 /** Lease time and the times to renew (½) and to rebind (⅞), RFC 2131 §4.4.5. A lease for ever has neither. */
 export function addLease(options: Map<number, Uint8Array>, leaseSeconds: number): void {
   const lease = Math.min(Math.max(Math.floor(leaseSeconds), 0), forEver)

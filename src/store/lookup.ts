@@ -152,9 +152,16 @@ function removeHardware(index: Index, hardware: Hardware): void {
   for (const { table, key } of claimsOf(index, before)) table.remove(key, before)
 }
 
-/** Made when it is asked for: of a large inventory few machines are. */
-const machineOf = (claim: Claim | undefined): Machine | undefined =>
-  claim && machinesOf(claim.hardware)[claim.nic]
+/** Made when they are asked for: of a large inventory few machines are. */
+const made = new WeakMap<Hardware, readonly Machine[]>()
+
+function machineOf(claim: Claim | undefined): Machine | undefined {
+  if (!claim) return undefined
+  const { hardware, nic } = claim
+  const machines = made.get(hardware) ?? machinesOf(hardware)
+  made.set(hardware, machines)
+  return machines[nic]
+}
 
 /** Every key that `hardware` claims, once; of its own interfaces with the same key the first counts. */
 function claimsOf(index: Index, hardware: Hardware): { table: Claims; key: string; claim: Claim }[] {

@@ -12,14 +12,19 @@ const unprintable = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
  * numbers that JSON can hold, and nothing else.
  */
 export function cleaned(facts: Facts): Facts {
-  const kept = Object.entries(facts)
-    .filter(([, value]) => isFact(value))
-    .slice(0, maxFacts)
-    .map(([name, value]) => [
-      printable(name, maxName),
-      typeof value === 'string' ? printable(value, maxText) : value,
-    ])
-  return Object.freeze(Object.fromEntries(kept))
+  const kept: Record<string, Facts[string]> = {}
+  let count = 0
+  for (const name in facts) {
+    const value = facts[name]
+    if (!Object.hasOwn(facts, name) || !isFact(value)) continue
+    if (++count > maxFacts) break
+    // Not an assignment, which `__proto__` would take for something else.
+    Object.defineProperty(kept, printable(name, maxName), {
+      value: typeof value === 'string' ? printable(value, maxText) : value,
+      enumerable: true,
+    })
+  }
+  return Object.freeze(kept)
 }
 
 /** Whether both say the same; the order of names does not matter, nor what `aside` holds. */
@@ -35,7 +40,11 @@ function isFact(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
 }
 
+/** Most of what machines say: nothing in it has to go. */
+const plain = /^[ -~]*$/
+
 function printable(text: string, limit: number): string {
+  if (text.length <= limit && plain.test(text)) return text
   // Cut twice: a hostile text is not scanned whole, and a pair of surrogates is not torn apart.
   const clean = text.slice(0, limit * 4).replace(unprintable, '')
   return clean.slice(0, limit).replace(/[\ud800-\udbff]$/, '')

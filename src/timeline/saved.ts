@@ -13,8 +13,12 @@ export type Saver = {
   changed(mac: Mac): void
   /** this machine has no line any more */
   forget(mac: Mac): void
-  /** Writes what changed since the last call. Never throws: what failed is written with the next call. */
-  write(): Promise<void>
+  /**
+   * Writes what changed, the machines that wait longest first, so many that others can write too. Never throws: what
+   * failed is written with the next call.
+   * @returns whether more waits
+   */
+  write(): Promise<boolean>
 }
 
 /** What a machine did, or what it said: both lie in one table, told apart by what stands before the number. */
@@ -22,19 +26,24 @@ export type Kind = 'stages' | 'words'
 
 type Deps = { side: SideStore; log: Pick<Logger, 'warn'>; kind: Kind; lineOf(mac: Mac): Line | undefined }
 
+/** Machines whose entries are written at once. */
+const mostAtOnce = 1000
+
 export function createSaver({ side, log, kind, lineOf }: Deps): Saver {
   const dirty = new Set<Mac>()
   const gone = new Set<Mac>()
 
   async function write() {
-    const [forgotten, changed] = [[...gone], [...dirty]]
+    const [forgotten, changed] = [[...gone], [...dirty].slice(0, mostAtOnce)]
     gone.clear()
-    dirty.clear()
+    for (const mac of changed) dirty.delete(mac)
+    const isMore = dirty.size > 0
     // Deletions are queued first: a machine that came back keeps its new entries.
     const results = await Promise.allSettled([...forgotten.map(remove), ...changed.map(save)])
     const failed = results.find((result) => result.status === 'rejected')
     if (failed)
       log.warn({ why: messageOf(failed.reason) }, 'timeline not written: tried again with the next stage')
+    return isMore
   }
 
   async function remove(mac: Mac) {

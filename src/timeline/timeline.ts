@@ -42,7 +42,7 @@ export type Timeline = {
 type Deps = {
   side: SideStore
   clock: Clock
-  log: Pick<Logger, 'warn' | 'info' | 'debug'>
+  log: Pick<Logger, 'warn' | 'info' | 'debug' | 'isLevelEnabled'>
   bounds?: Bounds
 }
 
@@ -60,7 +60,7 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   const shelves = { stages: shelf('stages', bounds), words: shelf('words', wordBounds) }
   let loaded = false
   let pause: AbortController | undefined
-  let writing = Promise.resolve()
+  let writing = Promise.resolve(false)
 
   function record(mac: Mac, stage: Stage, facts: Facts = {}) {
     try {
@@ -80,7 +80,8 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
     const { at, stage, facts } = entry
     if (stage === 'syslog') return
     const isPacket = stage.startsWith('dhcp-') || !mayLog.allow(`${mac} ${stage}`, at)
-    log[isPacket ? 'debug' : 'info']({ mac, stage, ...facts }, describe(entry))
+    const level = isPacket ? 'debug' : 'info'
+    if (log.isLevelEnabled(level)) log[level]({ mac, stage, ...facts }, describe(entry))
   }
 
   function tell(mac: Mac, entry: TimelineEntry) {
@@ -97,14 +98,26 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   function flushSoon() {
     if (pause || !loaded) return
     pause = new AbortController()
-    void clock.sleep(flushMs, pause.signal).then(flush)
+    void clock.sleep(flushMs, pause.signal).then(flushSome)
   }
 
-  function flush(): Promise<void> {
+  /** @returns whether more waits; it is written within the next second */
+  function flushSome(): Promise<boolean> {
     pause?.abort()
     pause = undefined
-    if (loaded) writing = writing.then(shelves.stages.saver.write).then(shelves.words.saver.write)
+    if (loaded)
+      writing = writing.then(async () => {
+        const isMore = [await shelves.stages.saver.write(), await shelves.words.saver.write()].includes(true)
+        if (isMore) flushSoon()
+        return isMore
+      })
     return writing
+  }
+
+  async function flush(): Promise<void> {
+    while (await flushSome());
+    pause?.abort()
+    pause = undefined
   }
 
   async function load() {

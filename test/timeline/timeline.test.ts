@@ -38,6 +38,7 @@ async function setUp(t: Test, bounds?: Bounds) {
     warn: (fields: unknown) => void warnings.push(fields),
     info: () => {},
     debug: () => {},
+    isLevelEnabled: () => true,
   } as never
   const time = steppedClock()
   const make = () =>
@@ -346,6 +347,7 @@ t.test('a store that fails loses nothing that it takes later', async (t) => {
     warn: (fields: unknown) => void warnings.push(fields),
     info: () => {},
     debug: () => {},
+    isLevelEnabled: () => true,
   } as never
   const timeline = createTimeline({ side: refusing, clock: time.clock, log })
   await timeline.load()
