@@ -14,7 +14,7 @@ export const TftpConfig = Type.Object(
         'answer from tftp.port too, for firewalls that pass nothing else, not from a port per transfer',
     }),
     blockSize: whole(512, 65_464, 1468, 'octets of a TFTP block at most; 1468 fit an Ethernet frame'),
-    maxTransfers: whole(1, 65_535, 1024, 'TFTP transfers at once'),
+    maxTransfers: whole(1, 65_535, 4096, 'TFTP transfers at once'),
     maxTransfersPerClient: whole(1, 65_535, 16, 'TFTP transfers of one client at once'),
     assetDir: Type.String({
       default: '',

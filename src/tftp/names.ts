@@ -20,7 +20,8 @@ export function ownFile(name: string, asker: Asker): OwnFile | undefined {
 
 function pxelinuxConfig(parts: readonly string[], { machineByMac }: Asker): OwnFile | undefined {
   const [folder, file = ''] = parts.slice(-2)
-  const mac = folder === 'pxelinux.cfg' && /^01-/.test(file) ? parseMac(file.slice('01-'.length)) : undefined
+  const mac =
+    folder === 'pxelinux.cfg' && file.startsWith('01-') ? parseMac(file.slice('01-'.length)) : undefined
   const machine = mac && machineByMac(mac)
   const text = machine?.allowPxe ? machine.pxelinuxConfig : undefined
   return text ? { kind: 'text', text } : undefined

@@ -18,7 +18,7 @@ import { sendFile } from './session.ts'
 import type { Outcome } from './session.ts'
 import { defaultLimits } from './transfer.ts'
 
-const defaultMost: Most = { transfers: 1024, ofClient: 16 }
+const defaultMost: Most = { transfers: 4096, ofClient: 16 }
 
 /** a copy that the network makes of a request comes within this time, ms */
 const copyMs = 1000

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { heldMiB } from '../kube/memory.ts'
 import { payloads } from '../lab/captures.ts'
 import { dhcpMutators } from './dhcp-mutators.ts'
 import { poolJudge, proxyJudge } from './dhcp-modes.ts'
@@ -48,6 +49,7 @@ for (const suite of suites)
   t.test(`${suite.rounds} mutated DHCP messages ${suite.name}, seed ${seed}`, async (t) => {
     const counts: Record<Verdict, number> = { dropped: 0, silent: 0, offer: 0, ack: 0, nak: 0 }
     const startedAt = performance.now()
+    const heldBefore = heldMiB()
     let round = 0
     for (const mutation of mutations(dhcpPackets, dhcpMutators)) {
       if (round === suite.rounds) break
@@ -59,6 +61,8 @@ for (const suite of suites)
       }
     }
     t.comment(`seed ${seed}: ${JSON.stringify(counts)} in ${Math.round(performance.now() - startedAt)} ms`)
+    const grown = heldMiB() - heldBefore
+    t.ok(grown < 16, `memory grew by ${grown.toFixed(1)} MiB`)
     for (const verdict of suite.want)
       t.ok(counts[verdict] > suite.rounds / 1000, `${verdict}: ${counts[verdict]}`)
   })

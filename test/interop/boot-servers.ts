@@ -15,6 +15,8 @@ export type BootSetup = {
   address: Ip4
   /** 0 takes any free one */
   tftpPort: number
+  /** whether TFTP answers from its own port */
+  singlePort?: boolean
   httpPort: number
   machineByIp(ip: Ip4): Machine | undefined
   record: RecordStage
@@ -38,6 +40,7 @@ export async function startBoot(setup: BootSetup): Promise<BootServers> {
       clock: systemClock,
       address,
       port: setup.tftpPort,
+      singlePort: setup.singlePort,
       onListening: resolve,
     })(stop.signal)
     ended.catch(reject)

@@ -62,6 +62,20 @@ export const tftpHpa: TftpClient = {
   },
 }
 
+/** Each asks for `netascii`, and writes lines as the system here ends them. */
+export const textClients: readonly TftpClient[] = [
+  {
+    name: 'tftp-hpa in ascii mode',
+    programs: ['tftp'],
+    get(port, remote, local) {
+      const fetching = run('tftp', '-m', 'ascii', host, `${port}`)
+      fetching.child.stdin!.end(`rexmt 1\nget ${remote} ${local}\n`)
+      return fetching
+    },
+  },
+  atftp('atftp with mode netascii', 'mode netascii'),
+]
+
 type Tftp2 = (
   host: string,
   port: number,

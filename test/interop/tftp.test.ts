@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import type { Mac } from '../../src/model/mac.ts'
 import type { Facts, Stage } from '../../src/timeline/stage.ts'
 import { ip4, machine } from '../dhcp/packets.ts'
 import { texts } from '../boot/things.ts'
@@ -14,9 +15,9 @@ import { randomFrom } from '../tftp/random.ts'
 import { bootNames, digest, ipxeFolder, pathOf } from './boot-files.ts'
 import { startBoot } from './boot-servers.ts'
 import { poorWay } from './poor-way.ts'
-import type { Datagram } from './poor-way.ts'
+import type { Datagram, Fate } from './poor-way.ts'
 import { absent } from './spaces.ts'
-import { atftpWide, atftpWindow, tftpClients, tftpHpa } from './tftp-clients.ts'
+import { atftpWide, atftpWindow, textClients, tftpClients, tftpHpa } from './tftp-clients.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'interop-tftp-'))
 t.teardown(() => rm(folder, { recursive: true }))
@@ -30,15 +31,18 @@ const autoexec = join(folder, 'autoexec')
 await writeFile(autoexec, texts.autoexec)
 
 const recorded: { stage: Stage; facts: Facts }[] = []
-const boot = await startBoot({
+const setup = {
   dirs: { ipxeDir, osDir: folder, imageDir: folder },
   address: ip4('127.0.0.1'),
   tftpPort: 0,
   httpPort: 0,
   machineByIp: () => machine,
-  record: (_mac, stage, facts = {}) => void recorded.push({ stage, facts }),
-})
+  record: (_mac: Mac, stage: Stage, facts: Facts = {}) => void recorded.push({ stage, facts }),
+}
+const boot = await startBoot(setup)
 t.teardown(() => boot[Symbol.asyncDispose]())
+const single = await startBoot({ ...setup, singlePort: true })
+t.teardown(() => single[Symbol.asyncDispose]())
 
 /** Every name that a client may ask for, and the file that is meant. */
 const trace = '-00-23b1e307bb35484f535a1f772c06910e-d887dc3912240434-01'
@@ -50,16 +54,33 @@ const names = new Map([
   ...sizes.map((size) => [`os/size-${size}`, join(folder, `size-${size}`)] as const),
 ])
 
-for (const [index, client] of tftpClients.entries()) {
+const ways = [
+  { servers: boot, from: 'ports of their own' },
+  { servers: single, from: 'a single port' },
+]
+for (const [index, { client, servers, from }] of ways
+  .flatMap((way) => tftpClients.map((client) => ({ ...way, client })))
+  .entries()) {
   const options = { skip: await absent(...client.programs), buffered: true }
-  t.test(`${client.name} gets every boot file whole`, options, async (t) => {
+  t.test(`${client.name} gets every boot file whole from ${from}`, options, async (t) => {
     const local = join(folder, `out-${index}`)
     for (const [name, path] of names) {
       if (client.takes?.({ name, size: statSync(path).size }) === false) continue
-      await client.get(boot.tftpPort, name, local)
+      await client.get(servers.tftpPort, name, local)
       t.equal(digest(local), digest(path), name)
       await rm(local)
     }
+  })
+}
+
+const text = Buffer.from(Array.from({ length: 30_000 }, (_, index) => `line ${index}\n`).join(''))
+await writeFile(join(folder, 'text'), text)
+for (const [index, client] of textClients.entries()) {
+  const options = { skip: await absent(...client.programs), buffered: true }
+  t.test(`${client.name} gets a text with its lines as they are`, options, async (t) => {
+    const local = join(folder, `text-${index}`)
+    await client.get(boot.tftpPort, 'os/text', local)
+    t.equal(digest(local), digest(join(folder, 'text')))
   })
 }
 
@@ -79,23 +100,28 @@ for (const { client, skip, size } of [
   })
 }
 
-for (const { client, skip, file } of [
-  { client: tftpHpa, skip: skipHpa, file: 'os/size-20000' },
-  { client: atftpWide, skip: skipAtftp, file: 'snponly.efi' },
-]) {
-  t.test(
-    `${client.name} gets a file whole when one datagram in twenty is lost`,
-    { skip, buffered: true },
-    async (t) => {
-      const random = randomFrom(3)
-      using way = await poorWay(boot.tftpPort, () => (random(20) === 0 ? 0 : 1))
-      const local = join(folder, `lossy-${client.programs[0]}`)
+/** A way that loses, doubles and delays one datagram in twenty each. */
+const poor = (random: (below: number) => number) => (): Fate => {
+  const draw = random(60)
+  if (draw < 3) return 0
+  return draw < 6 ? 2 : draw < 9 ? 'late' : 1
+}
+
+for (const { servers, from } of ways) {
+  for (const { client, skip, file } of [
+    { client: tftpHpa, skip: skipHpa, file: 'os/size-20000' },
+    { client: atftpWide, skip: skipAtftp, file: 'snponly.efi' },
+  ]) {
+    const what = `${client.name} gets a file whole from ${from} over a network that loses, doubles and reorders`
+    t.test(what, { skip, buffered: true }, async (t) => {
+      using way = await poorWay(servers.tftpPort, poor(randomFrom(3)))
+      const local = join(folder, `lossy-${client.programs[0]}-${from.length}`)
       await client.get(way.port, file, local)
       t.equal(digest(local), digest(names.get(file) ?? join(folder, file.slice('os/'.length))))
-      t.comment(`${way.lost()} were lost`)
+      t.comment(`${way.lost()} were lost, ${way.overtaken()} overtaken`)
       t.ok(way.lost() > 0)
-    },
-  )
+    })
+  }
 }
 
 const skipWindow = { skip: skipAtftp, buffered: true }

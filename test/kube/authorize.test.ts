@@ -110,7 +110,7 @@ t.test('what no rule names is for the admin alone', async (t) => {
     resource('hardware.tinkerbell.org', '*'),
     resource('*', 'get'),
     { verb: 'get', path: '/' },
-    { verb: 'get', path: '/metrics' },
+    { verb: 'get', path: '/debug/pprof' },
     { verb: 'get', path: '/ironwake/v1/anything' },
     { verb: 'delete', path: '/ironwake/v1/timeline/m1' },
     { verb: 'post', path: '/apis' },

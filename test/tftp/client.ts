@@ -2,7 +2,13 @@ import dgram from 'node:dgram'
 import { encode, parse } from '../../src/tftp/packet.ts'
 import type { TftpPacket } from '../../src/tftp/packet.ts'
 
-export type Got = { data: Buffer; options: ReadonlyMap<string, string>; datagrams: number }
+/** `port`: where the file came from */
+export type Got = {
+  data: Buffer
+  options: ReadonlyMap<string, string>
+  datagrams: number
+  port: number
+}
 
 /**
  * Reads a file as a strict client does: in order, one acknowledgement per window.
@@ -42,7 +48,7 @@ export function tftpGet(
         inWindow = 0
         send({ op: 'ack', block: pieces.length & 0xffff })
       }
-      if (isLast) resolve({ data: Buffer.concat(pieces), options, datagrams })
+      if (isLast) resolve({ data: Buffer.concat(pieces), options, datagrams, port: peer! })
     }
     socket.on('message', (bytes, from) => {
       datagrams += 1

@@ -164,17 +164,29 @@ t.test('a file that cannot be opened, read or is cut short ends in an error', as
   }
 })
 
-t.test('netascii is served as octets', async (t) => {
-  await withServer({}, async ({ port }) => {
+t.test('netascii converts line ends, and promises no size', async (t) => {
+  const open = async () => inMemory(Buffer.from('one\ntwo\r\n'))
+  await withServer({ open }, async ({ port, stages, recorded }) => {
     const socket = dgram.createSocket('udp4')
     t.teardown(() => socket.close())
-    socket.send(
-      encode({ op: 'read', file: 'small.bin', mode: 'netascii', options: new Map() }),
-      port,
-      '127.0.0.1',
-    )
-    const [bytes] = (await once(socket, 'message')) as [Buffer]
-    t.match(parse(bytes), { op: 'data', block: 1, data: contents['small.bin']! })
+    const options = new Map([
+      ['tsize', '0'],
+      ['blksize', '8'],
+    ])
+    socket.send(encode({ op: 'read', file: 'x', mode: 'netascii', options }), port, '127.0.0.1')
+    const [first, from] = (await once(socket, 'message')) as [Buffer, dgram.RemoteInfo]
+    t.same(parse(first), { op: 'oack', options: new Map([['blksize', '8']]) })
+    const pieces: Uint8Array[] = []
+    for (const block of [0, 1]) {
+      socket.send(encode({ op: 'ack', block }), from.port, '127.0.0.1')
+      const [bytes] = (await once(socket, 'message')) as [Buffer]
+      const packet = parse(bytes)
+      if (typeof packet !== 'string' && packet.op === 'data') pieces.push(packet.data)
+    }
+    socket.send(encode({ op: 'ack', block: 2 }), from.port, '127.0.0.1')
+    t.equal(Buffer.concat(pieces).toString(), 'one\r\ntwo\r\0\r\n')
+    await recorded(1)
+    t.match(stages, [{ stage: 'tftp-read', facts: { bytes: 12 } }])
   })
 })
 
@@ -335,19 +347,59 @@ t.test('a client that asks for the size alone has not failed', async (t) => {
   })
 })
 
-t.test('one client cannot take all transfers', async (t) => {
-  await withServer({ most: { transfers: 4, ofClient: 2 } }, async ({ port, stages }) => {
-    const clients = Array.from({ length: 3 }, () => dgram.createSocket('udp4'))
-    t.teardown(() => clients.map((client) => client.close()))
-    for (const client of clients) {
-      client.send(
-        encode({ op: 'read', file: 'even.bin', mode: 'octet', options: new Map() }),
-        port,
-        '127.0.0.1',
-      )
-      await systemClock.sleep(30)
+for (const most of [
+  { transfers: 4, ofClient: 2 },
+  { transfers: 2, ofClient: 4 },
+]) {
+  t.test(`more transfers than ${JSON.stringify(most)} are refused with a clear error`, async (t) => {
+    await withServer({ most }, async ({ port, stages }) => {
+      const clients = Array.from({ length: 3 }, () => dgram.createSocket('udp4'))
+      t.teardown(() => clients.map((client) => client.close()))
+      const answers: unknown[] = []
+      for (const client of clients) {
+        const request = { op: 'read', file: 'even.bin', mode: 'octet', options: new Map() } as const
+        client.send(encode(request), port, '127.0.0.1')
+        const [bytes] = (await once(client, 'message')) as [Buffer]
+        answers.push(parse(bytes))
+      }
+      t.match(answers, [
+        { op: 'data', block: 1 },
+        { op: 'data', block: 1 },
+        { op: 'error', code: 0, message: 'too many transfers, try again' },
+      ])
+      t.match(stages, [{ stage: 'tftp-failed', facts: { why: 'too-many-transfers' } }])
+    })
+  })
+}
+
+t.test('from a single port everything comes from where it was asked', async (t) => {
+  const seen: string[] = []
+  const observe = {
+    began: () => void seen.push('began'),
+    ended: (outcome: string, bytes: number) => void seen.push(`${outcome} ${bytes}`),
+    refused: (outcome: string) => void seen.push(outcome),
+  }
+  await withServer({ singlePort: true, observe }, async ({ port, recorded }) => {
+    const got = await Promise.all(
+      asks.filter(({ blksize }) => blksize !== '8').map((asked) => tftpGet(port, 'ipxe.efi', asked)),
+    )
+    for (const { data, port: from } of got) {
+      t.ok(data.equals(contents['ipxe.efi']!))
+      t.equal(from, port)
     }
-    t.match(stages, [{ stage: 'tftp-failed', facts: { why: 'too-many-transfers' } }])
+    await t.rejects(tftpGet(port, 'none'), { message: 'no such file' })
+    await recorded(got.length + 1)
+    t.same(seen.filter((word) => word === 'sent 300000').length, got.length)
+    t.equal(seen.at(-1), 'no-such-file')
+    await withRom(port, async ({ ask, answer, next }) => {
+      ask()
+      const first = await next()
+      answer(first.from, { op: 'ack', block: 1 })
+      t.match((await next()).packet, { op: 'data', block: 2 })
+      answer(first.from, { op: 'error', code: 0, message: 'enough' })
+      await recorded(got.length + 2)
+      t.equal(seen.at(-1), 'client-error 512')
+    })
   })
 })
 
