@@ -6,8 +6,16 @@ export type LabelValues = readonly string[]
 /** Series of one figure at most; what comes beyond is counted under `other`. */
 const mostSeries = 2000
 
-export type Counter = { add(values: LabelValues, amount?: number): void }
-export type Histogram = { observe(values: LabelValues, value: number): void }
+export type Counter = {
+  add(values: LabelValues, amount?: number): void
+  /** one series, for where every packet passes: its `value` may be counted up */
+  series(values: LabelValues): { value: number }
+}
+export type Histogram = {
+  observe(values: LabelValues, value: number): void
+  /** one series, for where every packet passes */
+  series(values: LabelValues): (value: number) => void
+}
 
 type Definition = { name: string; help: string; labels?: readonly string[] }
 type Sample = MetricValueWithName<string>
@@ -53,6 +61,7 @@ export function createCounter(registry: Registry, definition: Definition): Count
     add: (values, amount = 1) => {
       series.cellOf(values).value += amount
     },
+    series: series.cellOf,
   }
 }
 
@@ -84,22 +93,28 @@ export function createHistogram(
   register(registry, definition, 'histogram', () =>
     series.all().flatMap(({ labels, cell }) => samplesOf(name, labels, bounds, cell)),
   )
+  const into = (cell: Cell, value: number) => {
+    let bucket = 0
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket += 1
+    cell.counts[bucket]! += 1
+    cell.sum += value
+  }
   return {
-    observe(values, value) {
+    observe: (values, value) => into(series.cellOf(values), value),
+    series(values) {
       const cell = series.cellOf(values)
-      let bucket = 0
-      while (bucket < bounds.length && value > bounds[bucket]!) bucket += 1
-      cell.counts[bucket]! += 1
-      cell.sum += value
+      return (value) => into(cell, value)
     },
   }
 }
+
+type Cell = { counts: Float64Array; sum: number }
 
 function samplesOf(
   name: string,
   labels: Record<string, string>,
   bounds: readonly number[],
-  { counts, sum }: { counts: Float64Array; sum: number },
+  { counts, sum }: Cell,
 ): Sample[] {
   let count = 0
   const buckets = [...counts].map((more, index) => {

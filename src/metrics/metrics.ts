@@ -86,9 +86,18 @@ function dhcpFigures(registry: Registry): DhcpObserver {
     },
     quick,
   )
+  const took = handling.series([])
+  const known = new Map<string, Map<string, { value: number }>>()
+  const seriesOf = (type: string, outcome: string) => {
+    const series = packets.series([type, outcome])
+    const ofType = known.get(type) ?? new Map<string, { value: number }>()
+    known.set(type, ofType.set(outcome, series))
+    return series
+  }
   return (type, outcome, ms) => {
-    packets.add([type, outcome])
-    handling.observe([], ms / 1000)
+    const series = known.get(type)?.get(outcome) ?? seriesOf(type, outcome)
+    series.value += 1
+    took(ms / 1000)
   }
 }
 
