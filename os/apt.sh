@@ -15,9 +15,9 @@ need_programs() {
 }
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# apt_prepare SUITE FOLDER : makes the apt state below FOLDER
+# apt_prepare SUITE FOLDER [ARCHITECTURE] : makes the apt state below FOLDER, for Debian's amd64 or another architecture
 apt_prepare() {
-  local suite=$1 folder=$2 keyring=$debian_keyring mirror
+  local suite=$1 folder=$2 architecture=${3:-amd64} keyring=$debian_keyring mirror
   mirror=$(apt_mirror)
   mkdir -p "$folder"/etc/none "$folder"/lists/partial "$folder"/archives/partial "$folder"/state
   folder=$(cd "$folder" && pwd)
@@ -41,8 +41,8 @@ Dir::State::Lists "$folder/lists";
 Dir::State::status "$folder/state/status";
 Dir::Cache "$folder/";
 Dir::Cache::archives "$folder/archives";
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::Retries "3";

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# build.sh OUT_DIR CACHE_DIR : makes vmlinuz-x86_64 and initramfs-x86_64, the system that ironwake's machines run in RAM.
-# Needs the packages of packages.txt, node and node_modules; no root. A second run with the same inputs does nothing and
-# needs no network; the same inputs give the same bytes on any host. IRONWAKE_REFRESH=1 looks for newer packages,
-# IRONWAKE_NODE names the Node to take. See docs/netboot-os.md.
+# build.sh OUT_DIR CACHE_DIR [x86_64|aarch64] : makes vmlinuz-ARCH and initramfs-ARCH, the system that ironwake's machines
+# run in RAM. Needs the packages of packages.txt, node and node_modules; no root. A second run with the same inputs does
+# nothing and needs no network; the same inputs give the same bytes on any host. IRONWAKE_REFRESH=1 looks for newer
+# packages, IRONWAKE_NODE names the Node to take, IRONWAKE_NODE_AARCH64 (_X86_64) the one for machines of another
+# processor than this host's. See docs/netboot-os.md.
 set -euo pipefail
 # Nothing of the caller's surroundings may show in what is made.
 export LC_ALL=C TZ=UTC0
@@ -10,7 +11,7 @@ umask 022
 unset CDPATH NODE_OPTIONS NODE_PATH
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$here")
-out=${1:?an output folder} cache=${2:?a cache folder}
+out=${1:?an output folder} cache=${2:?a cache folder} arch=${3:-x86_64}
 mkdir -p "$out" "$cache"
 out=$(cd "$out" && pwd) cache=$(cd "$cache" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
@@ -18,18 +19,38 @@ PATH=$PATH:/usr/sbin:/sbin
 
 suite=bookworm
 level=${IRONWAKE_ZSTD_LEVEL:-12}
-list() { sed 's/#.*//' "$here/$1" | awk 'NF { print $1 }'; }
 say() { echo "netboot OS: $*"; }
 fail() { echo "netboot OS: $*" >&2; exit 1; }
+# What is for all machines, then what is for those of this architecture.
+list() {
+  local files=("$here/$1.txt")
+  [ ! -e "$here/$1-$arch.txt" ] || files+=("$here/$1-$arch.txt")
+  sed 's/#.*//' "${files[@]}" | awk 'NF { print $1 }'
+}
 
-need_programs 'netboot OS' cpio:cpio zstd:zstd depmod:kmod strip:binutils flock:util-linux
+case $arch in
+x86_64) debian_arch=amd64 npm_arch=x64 loader_path=lib64/ld-linux-x86-64.so.2 strip_package=binutils-x86-64-linux-gnu ;;
+aarch64) debian_arch=arm64 npm_arch=arm64 loader_path=lib/ld-linux-aarch64.so.1 strip_package=binutils-aarch64-linux-gnu ;;
+*) fail "architecture $arch is not known: x86_64 or aarch64" ;;
+esac
+# Names in the cache and of the record, in which x86_64 goes without saying.
+suffix=
+[ $arch = x86_64 ] || suffix=-$debian_arch
+debs=$cache/debs$suffix
+record=netboot-os.txt stamp_file=.netboot-os-stamp
+[ $arch = x86_64 ] || { record=netboot-os-$arch.txt stamp_file=.netboot-os-stamp-$arch; }
+triplet=$arch-linux-gnu
+is_native=
+strip=$triplet-strip
+[ "$HOSTTYPE" != $arch ] || is_native=1 strip=strip strip_package=binutils
+
+need_programs 'netboot OS' cpio:cpio zstd:zstd depmod:kmod readelf:binutils "$strip:$strip_package" flock:util-linux
 node=${IRONWAKE_NODE:-node}
 command -v "$node" > /dev/null || fail "$node is missing on this host"
 esbuild=$("$node" -p 'require.resolve("esbuild/bin/esbuild", { paths: [process.argv[1]] })' "$project" 2> /dev/null) ||
   fail "node_modules is missing: run npm ci first"
 agent_source=$project/src/agent/main.ts
 [ -f "$agent_source" ] || agent_source=$project/dist/agent/main.js
-[ "$("$node" -p process.arch)" = x64 ] || fail "the netboot OS takes this host's node and is made for x86_64 only"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/ironwake-os.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -44,15 +65,15 @@ bundle() {
 }
 
 # PACKAGE=VERSION of everything that goes in, kept from the first build on.
-lock=$cache/versions-$(list debian.txt | sha256sum | cut -c1-12).txt
+lock=$cache/versions$suffix-$(list debian | sha256sum | cut -c1-12).txt
 resolve() {
   local kernel package version
   say "reading $suite's package lists from $(apt_mirror)"
-  apt_prepare $suite "$cache/apt-$suite"
+  apt_prepare $suite "$cache/apt-$suite$suffix" $debian_arch
   apt_update
-  kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
-  [ -n "$kernel" ] || fail "linux-image-amd64 was not found in $suite"
-  for package in "$kernel" $(list debian.txt); do
+  kernel=$(apt-cache depends linux-image-$debian_arch | sed -n 's/^ *Depends: //p' | head -n 1)
+  [ -n "$kernel" ] || fail "linux-image-$debian_arch was not found in $suite"
+  for package in "$kernel" $(list debian); do
     version=$(apt_version "$package")
     [ -n "$version" ] || fail "package $package was not found in $suite"
     echo "$package=$version"
@@ -68,43 +89,66 @@ mapfile -t packages < "$lock"
 
 agent=$work/main.js
 bundle "$agent"
-node_binary=$(readlink -f "$("$node" -p process.execPath)")
-hash() { sha256sum | cut -d' ' -f1; }
+# The Node that goes in: this host's own, or for machines of another processor the same version from npm's registry,
+# whose integrity npm checks, kept in the cache.
 node_version=$("$node" -v)
+foreign_node() {
+  local package=node-linux-$npm_arch@${node_version#v} kept=$cache/$1 work
+  if [ ! -s "$kept" ]; then
+    say "downloading $package"
+    work=$(mktemp -d "$cache/.node.XXXXXX")
+    (cd "$work" && npm pack --silent "$package" > /dev/null && tar -xzf ./*.tgz package/bin/node) ||
+      { rm -rf "$work"; fail "$package could not be downloaded with npm; IRONWAKE_NODE_${arch^^} can name a Node for $arch"; }
+    mv "$work/package/bin/node" "$kept"
+    rm -rf "$work"
+  fi >&2
+  echo "$kept"
+}
+named_node=IRONWAKE_NODE_${arch^^}
+if [ -n "$is_native" ]; then
+  node_binary=$(readlink -f "$("$node" -p process.execPath)")
+elif [ -n "${!named_node:-}" ]; then
+  node_binary=$(readlink -f "${!named_node}")
+  node_version=$(grep -aoEm1 'release/v[0-9.]+/node-v' "$node_binary" | head -n 1 | cut -d/ -f2) || fail "$node_binary is no Node"
+else
+  node_binary=$(foreign_node "node-$node_version-$arch")
+fi
+hash() { sha256sum | cut -d' ' -f1; }
 node_hash=$(hash < "$node_binary")
 package_field() { "$node" -p 'require(process.argv[1])[process.argv[2]]' "$project/package.json" "$1"; }
 version=$(package_field version)
+tool_name() { case $1 in *strip) echo STRIP ;; *) echo "${1^^}" ;; esac; }
 # Everything that the two files are made from, NAME=VALUE a line.
 inputs() {
   local tool
   echo "VERSION=$version"
-  echo "SOURCES_SHA256=$(cat "$here"/{build.sh,apt.sh,init,hotplug,udhcpc.script,modules.txt,programs.txt} "$project/proto/ironwake/v1/agent.proto" | hash)"
+  echo "SOURCES_SHA256=$(cat "$here"/{build.sh,apt.sh,init,hotplug,udhcpc.script,modules.txt,modules-"$arch".txt,programs.txt} "$project/proto/ironwake/v1/agent.proto" | hash)"
   echo "AGENT_SHA256=$(hash < "$agent")"
   echo "NODE=$node_version"
   echo "NODE_SHA256=$node_hash"
   echo "ZSTD_LEVEL=$level"
-  for tool in cpio depmod strip zstd; do echo "TOOL_${tool^^}=$("$tool" --version | sed -n '1s/^[* ]*//; 1s/[* ]*$//p')"; done
+  for tool in cpio depmod "$strip" zstd; do echo "TOOL_$(tool_name "$tool")=$("$tool" --version | sed -n '1s/^[* ]*//; 1s/[* ]*$//p')"; done
   printf '%s\n' "${packages[@]}"
 }
-host_libraries() { ldd "$node_binary" | grep -oE '/[^ ]+' | sort -u; }
+host_libraries() { [ -z "$is_native" ] || ldd "$node_binary" | grep -oE '/[^ ]+' | sort -u; }
 stamp_of() { { inputs && host_libraries | xargs -r -d '\n' sha256sum; } | hash; }
 stamp=$(stamp_of)
-if [ "$(cat "$out/.netboot-os-stamp" 2> /dev/null)" = "$stamp" ] && [ -s "$out/vmlinuz-x86_64" ] && [ -s "$out/initramfs-x86_64" ]; then
+if [ "$(cat "$out/$stamp_file" 2> /dev/null)" = "$stamp" ] && [ -s "$out/vmlinuz-$arch" ] && [ -s "$out/initramfs-$arch" ]; then
   say "up to date in $out"
   exit
 fi
 
 # Versions that the mirror no longer has are looked up anew.
 fetch() {
-  apt_prepare $suite "$cache/apt-$suite"
-  apt_fetch "$cache/debs" "${packages[@]}" && return
+  apt_prepare $suite "$cache/apt-$suite$suffix" $debian_arch
+  apt_fetch "$debs" "${packages[@]}" && return
   resolve
   mapfile -t packages < "$lock"
-  apt_fetch "$cache/debs" "${packages[@]}" || fail "packages could not be downloaded from $(apt_mirror)"
+  apt_fetch "$debs" "${packages[@]}" || fail "packages could not be downloaded from $(apt_mirror)"
   stamp=$(stamp_of)
 }
 for package in "${packages[@]}"; do
-  deb_of "$cache/debs" "$package" > /dev/null && continue
+  deb_of "$debs" "$package" > /dev/null && continue
   cache_lock "$cache"
   fetch
   cache_unlock
@@ -113,27 +157,33 @@ done
 
 say "unpacking ${#packages[@]} packages"
 debian=$work/debian root=$work/root
-mkdir -p "$debian" "$root"/{dev,proc,sys,run,tmp,mnt,root,etc/ironwake,usr/{bin,sbin,lib64,lib/x86_64-linux-gnu}}
-for package in "${packages[@]}"; do dpkg-deb -x "$(deb_of "$cache/debs" "$package")" "$debian"; done
+mkdir -p "$debian" "$root"/{dev,proc,sys,run,tmp,mnt,root,etc/ironwake,usr/{bin,sbin,lib64,lib/$triplet}}
+for package in "${packages[@]}"; do dpkg-deb -x "$(deb_of "$debs" "$package")" "$debian"; done
 for folder in bin sbin lib lib64; do ln -s usr/$folder "$root/$folder"; done
 
 kernel=$(basename "$(echo "$debian"/lib/modules/*)")
-libraries=lib/x86_64-linux-gnu:usr/lib/x86_64-linux-gnu # below $debian, whose own name may hold a colon
-loader=$(readlink -f "$debian/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
-cp "$loader" "$root/usr/lib64/ld-linux-x86-64.so.2"
+libraries=lib/$triplet:usr/lib/$triplet # below $debian, whose own name may hold a colon
+loader=$(readlink -f "$debian/$loader_path")
+cp "$loader" "$root/usr/$loader_path"
 
-# add_libraries PROGRAM : the shared libraries it needs, all of Debian's
+# add_libraries PROGRAM : the shared libraries it needs, all of Debian's. Read, not run: it may be another processor's.
 add_libraries() {
-  local needed
-  needed=$(cd "$debian" && "$loader" --library-path "$libraries" --list "$1") || fail "$1: $needed"
-  case $needed in *"not found"*) fail "$1 needs a library that debian.txt lacks: $needed" ;; esac
-  echo "$needed" | sed -n 's/.* => \(.*\) (0x[0-9a-f]*)$/\1/p' | while read -r file; do
-    case $file in
-      lib/* | usr/lib/*) cp -Lu "$debian/$file" "$root/usr/lib/x86_64-linux-gnu/" ;;
-      "$loader") ;; # in lib64 already
-      *) fail "$1 takes $file from the host" ;;
-    esac
+  local name file
+  for name in $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
+    [ "$name" != "${loader_path##*/}" ] || continue # in its place already
+    [ ! -e "$root/usr/lib/$triplet/$name" ] || continue
+    file=$(find_library "$name") || fail "$1 needs a library that debian.txt lacks: $name"
+    cp -L "$file" "$root/usr/lib/$triplet/$name"
+    add_libraries "$file"
   done
+}
+
+find_library() {
+  local folder
+  for folder in lib usr/lib; do
+    [ -e "$debian/$folder/$triplet/$1" ] && { readlink -f "$debian/$folder/$triplet/$1"; return; }
+  done
+  return 1
 }
 
 find_program() {
@@ -144,10 +194,15 @@ find_program() {
   fail "no package of debian.txt has the program $1"
 }
 
+# applets BUSYBOX : what `busybox --list` prints, read from its table of names, which begins with [ and [[.
+applets() {
+  tr '\0' '\n' < "$1" | awk '$0 == "[[" && !count { inside = 1; print "[" } $0 == "" { inside = 0 }
+    inside { print; count++ } END { exit count < 100 }' || fail "the table of names in busybox was not found"
+}
 cp "$debian/bin/busybox" "$root/usr/bin/busybox"
-"$debian/bin/busybox" --list | grep -vx busybox | while read -r name; do ln -s busybox "$root/usr/bin/$name"; done
+applets "$debian/bin/busybox" | grep -vx busybox | while read -r name; do ln -s busybox "$root/usr/bin/$name"; done
 ln -s ../bin/busybox "$root/usr/sbin/modprobe" # the kernel calls /sbin/modprobe
-for name in $(list programs.txt); do
+for name in $(list programs); do
   program=$(find_program "$name")
   rm -f "$root/usr/bin/$name"
   cp -L "$program" "$root/usr/bin/$name"
@@ -156,8 +211,8 @@ done
 ln -s mke2fs "$root/usr/bin/mkfs.ext4"
 
 say "adding node $node_version and the agent"
-strip --strip-all -o "$root/usr/bin/node" "$node_binary"
-if (cd "$debian" && "$loader" --library-path "$libraries" "$node_binary" -e 0) 2> /dev/null; then
+"$strip" --strip-all -o "$root/usr/bin/node" "$node_binary"
+if [ -z "$is_native" ] || (cd "$debian" && "$loader" --library-path "$libraries" "$node_binary" -e 0) 2> /dev/null; then
   add_libraries "$node_binary"
 else
   # This host's node needs newer or other libraries than Debian's: it gets the host's, in a folder of its own.
@@ -165,7 +220,7 @@ else
   mkdir -p "$own"
   host_libraries | while read -r file; do cp -L "$file" "$own/"; done
   mv "$root/usr/bin/node" "$own/node"
-  printf '#!/bin/sh\nd=/usr/lib/node-libraries\nexec $d/ld-linux-x86-64.so.2 --library-path $d $d/node "$@"\n' > "$root/usr/bin/node"
+  printf '#!/bin/sh\nd=/usr/lib/node-libraries\nexec $d/%s --library-path $d $d/node "$@"\n' "${loader_path##*/}" > "$root/usr/bin/node"
   chmod 755 "$root/usr/bin/node"
 fi
 home=$root/usr/lib/ironwake
@@ -182,7 +237,7 @@ depmod -b "$work/kernel" "$kernel"
 all=$work/kernel/usr/lib/modules/$kernel
 mods=$root/usr/lib/modules/$kernel
 mkdir -p "$mods"
-list modules.txt | awk -v dep="$all/modules.dep" -v builtin="$all/modules.builtin" '
+list modules | awk -v dep="$all/modules.dep" -v builtin="$all/modules.builtin" '
   function name(path) { sub(/.*\//, "", path); sub(/\.ko.*/, "", path); gsub(/-/, "_", path); return path }
   BEGIN {
     while ((getline line < builtin) > 0) inside[name(line)] = 1
@@ -221,20 +276,20 @@ find "$root" -type f ! -perm /100 -exec chmod 00644 {} +
 find "$root" -exec touch -h -d "@$epoch" {} +
 (cd "$root" && find . -print0 | sort -z | cpio --null --quiet -o -H newc --owner 0:0 --reproducible) > "$work/initramfs"
 # zstd's workers all write the same, however many there are.
-zstd -q -T0 "-$level" "$work/initramfs" -o "$work/initramfs-x86_64"
-cp "$debian/boot/vmlinuz-$kernel" "$work/vmlinuz-x86_64"
+zstd -q -T0 "-$level" "$work/initramfs" -o "$work/initramfs-$arch"
+cp "$debian/boot/vmlinuz-$kernel" "$work/vmlinuz-$arch"
 {
   inputs
   [ ! -d "$root/usr/lib/node-libraries" ] || echo "NODE_LIBRARIES_SHA256=$(host_libraries | xargs -d '\n' cat | hash)"
   echo "KERNEL=$kernel"
   echo "BUILD_EPOCH=$epoch"
-  (cd "$work" && sha256sum vmlinuz-x86_64 initramfs-x86_64)
-} > "$work/netboot-os.txt"
-rm -f "$out/.netboot-os-stamp"
-for file in vmlinuz-x86_64 initramfs-x86_64 netboot-os.txt; do
+  (cd "$work" && sha256sum vmlinuz-$arch initramfs-$arch)
+} > "$work/$record"
+rm -f "$out/$stamp_file"
+for file in vmlinuz-$arch initramfs-$arch $record; do
   install -m 0644 "$work/$file" "$out/.$file.$$"
   mv "$out/.$file.$$" "$out/$file"
 done
-echo "$stamp" > "$out/.netboot-os-stamp"
+echo "$stamp" > "$out/$stamp_file"
 size() { du -m --apparent-size "$1" | cut -f1; }
-say "done: kernel $kernel $(size "$out/vmlinuz-x86_64") MB, initramfs $(size "$out/initramfs-x86_64") MB ($(size "$work/initramfs") MB in RAM), in $out"
+say "done: kernel $kernel $(size "$out/vmlinuz-$arch") MB, initramfs $(size "$out/initramfs-$arch") MB ($(size "$work/initramfs") MB in RAM), in $out"

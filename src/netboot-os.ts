@@ -7,7 +7,13 @@ import { AppError, messageOf } from './model/error.ts'
 /** `os`: kernel and initramfs (os/build.sh). `ipxe`: iPXE's boot programs (os/ipxe.sh). */
 export type BootPart = 'os' | 'ipxe'
 
+/** Architectures that the netboot OS is made for, named as Linux does. */
+export const osArchs = ['x86_64', 'aarch64'] as const
+export type OsArch = (typeof osArchs)[number]
+
 export type BuildOptions = {
+  /** of the netboot OS; iPXE comes for all at once */
+  arch: OsArch
   /** folder that gets the files; made when it is missing */
   output: string
   /** folder that keeps downloaded packages and their versions */
@@ -30,12 +36,12 @@ const scripts: Record<BootPart, { file: string; what: string }> = {
  */
 export async function makeBootPart(
   part: BootPart,
-  { output, cache, refresh }: BuildOptions,
+  { arch, output, cache, refresh }: BuildOptions,
   { env, signal }: Surroundings,
 ): Promise<void> {
   const { file, what } = scripts[part]
   const script = fileURLToPath(new URL(`../os/${file}`, import.meta.url))
-  const child = spawn('bash', [script, output, cache], {
+  const child = spawn('bash', [script, output, cache, ...(part === 'os' ? [arch] : [])], {
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
     // The Node that runs this is the one that goes into the netboot OS, unless another is named.

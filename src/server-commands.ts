@@ -9,8 +9,8 @@ import { loadConfig, settings } from './config.ts'
 import type { Config } from './config.ts'
 import { createLog } from './log.ts'
 import { AppError, messageOf } from './model/error.ts'
-import { makeBootPart } from './netboot-os.ts'
-import type { BootPart } from './netboot-os.ts'
+import { makeBootPart, osArchs } from './netboot-os.ts'
+import type { BootPart, OsArch } from './netboot-os.ts'
 
 /** What the server's own commands need from the process. */
 export type Surroundings = {
@@ -41,7 +41,7 @@ export function completeServerCommands(commands: ServerCommands, around: Surroun
   completeBuild(commands.ipxe, ['dataDir', 'ipxeDir'], ['ipxe'], around)
 }
 
-type BuildOptions = Options & { refresh?: boolean }
+type BuildOptions = Options & { refresh?: boolean; arch?: OsArch }
 
 /** `os build` and `os ipxe`: the files go where `serve` with the same settings looks for them. */
 function completeBuild(
@@ -57,12 +57,17 @@ function completeBuild(
     )
     .option('--cache <dir>', 'folder for Debian packages (default: $IRONWAKE_CACHE, else ~/.cache/ironwake)')
     .option('--refresh', 'look for newer Debian packages; without it the versions of the first build stay')
-  withSettings(command, keys).action(async ({ output, cache, refresh, ...options }: BuildOptions) => {
+  if (parts.includes('os'))
+    command.addOption(
+      new Option('--arch <arch>', 'machines that the netboot OS is for').choices(osArchs).default('x86_64'),
+    )
+  withSettings(command, keys).action(async ({ output, cache, refresh, arch, ...options }: BuildOptions) => {
     const { dataDir, osDir, ipxeDir } = await readConfig(options, around.env)
     if (output === undefined) await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const defaults = { os: osDir || join(dataDir, 'os'), ipxe: ipxeDir || join(dataDir, 'ipxe') }
     for (const part of parts) {
       const folders = {
+        arch: arch ?? 'x86_64',
         output: resolve(output ?? defaults[part]),
         cache: resolve(cache ?? around.env['IRONWAKE_CACHE'] ?? join(homedir(), '.cache/ironwake')),
       }

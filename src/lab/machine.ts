@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../model/error.ts'
 import type { LabNetwork } from './netns.ts'
-import { ovmf, qemuArguments } from './qemu.ts'
+import { firmwareImages, qemuArguments, qemuProgram } from './qemu.ts'
 import type { Accelerator, Firmware } from './qemu.ts'
 import { cleanLine, cutLines, formatLine } from './serial.ts'
 import type { SerialLine } from './serial.ts'
@@ -26,6 +26,8 @@ export type MachineOptions = {
   diskMib?: number
   /** QEMU's name of the network card */
   nic?: string
+  /** the UEFI variables that it begins with (the firmware's usual ones) */
+  varsTemplate?: string
   /** further arguments of QEMU */
   more?: readonly string[]
   /** called with each console line as it comes */
@@ -68,7 +70,8 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
     truncateSync(diskPath, (options.diskMib ?? 2048) * 2 ** 20)
   }
   const varsPath = join(dir, `${name}.vars`)
-  if (options.firmware === 'uefi' && !existsSync(varsPath)) copyFileSync(ovmf.vars, varsPath)
+  if (options.firmware !== 'bios' && !existsSync(varsPath))
+    copyFileSync(options.varsTemplate ?? firmwareImages[options.firmware].vars, varsPath)
   const tap = await network.addTap()
   const monitorPath = join(dir, `${name}.monitor`)
   const argv = qemuArguments({
@@ -101,7 +104,7 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
     async powerOn() {
       if (child) throw new AppError('FailedPrecondition', `machine ${name} is already on`)
       lines.length = 0
-      const [program, args] = network.inside(['qemu-system-x86_64', ...argv])
+      const [program, args] = network.inside([qemuProgram(options.firmware), ...argv])
       const started = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
       child = started
       const log = createWriteStream(logPath, { flags: 'a' })

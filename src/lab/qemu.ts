@@ -1,4 +1,5 @@
-export type Firmware = 'bios' | 'uefi'
+/** `secure-boot`: UEFI that starts signed programs only. `arm64`: UEFI of a 64-bit ARM machine. */
+export type Firmware = 'bios' | 'uefi' | 'secure-boot' | 'arm64'
 
 /** How machines are run here: by the processor, or emulated; and why so. */
 export type Accelerator = { kind: 'kvm' | 'tcg'; args: readonly string[]; why: string }
@@ -8,6 +9,15 @@ export const ovmf = {
   code: '/usr/share/OVMF/OVMF_CODE_4M.fd',
   vars: '/usr/share/OVMF/OVMF_VARS_4M.fd',
 } as const
+
+type Images = { code: string; vars: string }
+
+/** What EDK2 is loaded from, and its variables when nobody has set any; of Debian's `ovmf` and `qemu-efi-aarch64`. */
+export const firmwareImages: Readonly<Record<Exclude<Firmware, 'bios'>, Images>> = {
+  uefi: ovmf,
+  'secure-boot': { code: '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd', vars: ovmf.vars },
+  arm64: { code: '/usr/share/AAVMF/AAVMF_CODE.fd', vars: '/usr/share/AAVMF/AAVMF_VARS.fd' },
+}
 
 export type QemuMachine = {
   name: string
@@ -28,22 +38,24 @@ export type QemuMachine = {
   more?: readonly string[]
 }
 
-/** Arguments of qemu-system-x86_64: network first, disk second, console on standard output. */
+export const qemuProgram = (firmware: Firmware): string =>
+  firmware === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64'
+
+/** Arguments of the machine's `qemuProgram`: network first, disk second, console on standard output. */
 export function qemuArguments(machine: QemuMachine): string[] {
   const { name, mac, firmware } = machine
   // With QEMU's EFI ROM the firmware would run iPXE at once; without a ROM its own PXE client does the work.
-  const rom = firmware === 'uefi' ? ',romfile=' : ''
+  const rom = firmware === 'bios' ? '' : ',romfile='
   return [
     ['-name', name, '-m', String(machine.memoryMib), '-smp', String(machine.cpus)],
-    machine.accelerator.args,
+    firmware === 'arm64' ? arm64Emulation : machine.accelerator.args,
     ['-nodefaults', '-no-user-config', '-display', 'none'],
-    // Without graphics SeaBIOS and option ROMs print on the serial port.
-    firmware === 'uefi' ? uefiMachine(machine.varsPath) : ['-machine', 'pc,graphics=off'],
+    board(firmware, machine.varsPath),
     ['-monitor', `unix:${machine.monitorPath},server=on,wait=off`],
     ['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
     ['-smbios', `type=1,serial=SN-${name},manufacturer=ironwake,product=lab`],
     ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ['-serial', `file:${machine.secondSerialPath}`],
+    firmware === 'arm64' ? [] : ['-serial', `file:${machine.secondSerialPath}`],
     ['-netdev', `tap,id=net,ifname=${machine.tap},script=no,downscript=no`],
     ['-device', `${machine.nic},netdev=net,mac=${mac},bootindex=1${rom}`],
     // The disk may be lost when the host crashes: it is thrown away after the run.
@@ -53,12 +65,26 @@ export function qemuArguments(machine: QemuMachine): string[] {
   ].flat()
 }
 
+/** A processor whose emulation is cheaper than that of newer ones, which sign their pointers. */
+const arm64Emulation = ['-accel', 'tcg', '-cpu', 'cortex-a57']
+
+function board(firmware: Firmware, varsPath: string): string[] {
+  // Without graphics SeaBIOS and option ROMs print on the serial port.
+  if (firmware === 'bios') return ['-machine', 'pc,graphics=off']
+  if (firmware === 'uefi') return uefiMachine(varsPath)
+  const { code } = firmwareImages[firmware]
+  if (firmware === 'arm64') return ['-machine', 'virt', ...flash(code, varsPath)]
+  // Only firmware in system management mode may write the variables that say whom it trusts.
+  const guarded = ['-global', 'driver=cfi.pflash01,property=secure,value=on']
+  return ['-machine', 'q35,smm=on', '-global', 'ICH9-LPC.disable_s3=1', ...guarded, ...flash(code, varsPath)]
+}
+
 /** q35 with EDK2. */
-export const uefiMachine = (varsPath: string): string[] => [
-  '-machine',
-  'q35',
+export const uefiMachine = (varsPath: string): string[] => ['-machine', 'q35', ...flash(ovmf.code, varsPath)]
+
+const flash = (code: string, varsPath: string): string[] => [
   '-drive',
-  `if=pflash,format=raw,readonly=on,file=${ovmf.code}`,
+  `if=pflash,format=raw,readonly=on,file=${code}`,
   '-drive',
   `if=pflash,format=raw,file=${varsPath}`,
 ]

@@ -1,7 +1,7 @@
 #!/bin/bash
-# setup.sh demo|test|bench: makes everything that `npm run demo`, `npm test` and `npm run bench` need on a Debian or
-# Ubuntu machine that has Node: distribution packages, node_modules, the build and, except for benches, the netboot OS,
-# iPXE and the demo's disk image. What is made is kept below $IRONWAKE_CACHE (default ~/.cache/ironwake) under a hash of
+# setup.sh demo|test|long|bench: makes everything that `npm run demo`, `npm test`, `npm run test:long` and `npm run bench`
+# need on a Debian or Ubuntu machine that has Node: distribution packages, node_modules, the build and, except for
+# benches, the netboot OS, iPXE and the demo's disk image; for long tests also those of arm64 and signed boot loaders. What is made is kept below $IRONWAKE_CACHE (default ~/.cache/ironwake) under a hash of
 # what it is made from, so that a second run, or another checkout, finds it. Where the parts are is written to
 # .cache/lab.json.
 set -euo pipefail
@@ -173,15 +173,30 @@ lab_parts() {
   mkdir -p .cache
   printf '{ "osDir": "%s", "ipxeDir": "%s", "imageDir": "%s" }\n' \
     "$cache/os/$os" "$cache/ipxe/$ipxe" "$cache/image/$image" >.cache/lab.json
+  if [ "$mode" = long ]; then long_parts "$os" "$image"; fi
 }
 
-case $mode in demo | test | bench) ;; *) fail 'usage: setup.sh demo|test|bench' ;; esac
+# What only the long tests boot: .cache/lab-long.json.
+long_parts() {
+  local os=$1 image=$2 signed
+  signed=$(hash_of src/lab/signed.sh os/apt.sh)
+  cached os-arm64 "$os" arm64_os
+  cached image-arm64 "$image" arm64_image
+  cached signed "$signed" bash src/lab/signed.sh
+  printf '{ "arm64": { "osDir": "%s", "imageDir": "%s" }, "signedDir": "%s" }\n' \
+    "$cache/os-arm64/$os" "$cache/image-arm64/$image" "$cache/signed/$signed" >.cache/lab-long.json
+}
+arm64_os() { bash os/build.sh "$1" "$2" aarch64; }
+arm64_image() { bash src/lab/image/build.sh "$1" "$2" arm64; }
+
+case $mode in demo | test | long | bench) ;; *) fail 'usage: setup.sh demo|test|long|bench' ;; esac
 require_node
 mkdir -p "$cache/logs"
 exec 9>"$cache/setup.lock"
 flock -n 9 || { say 'waiting for another set-up to end' && flock 9; }
 lists=(src/lab/packages.txt os/packages.txt)
-if [ "$mode" = test ]; then lists+=(test/packages.txt); fi
+if [ "$mode" = test ] || [ "$mode" = long ]; then lists+=(test/packages.txt); fi
+if [ "$mode" = long ]; then lists+=(test/long/packages.txt); fi
 if [ "$mode" = bench ]; then lists=(bench/packages.txt); fi
 mapfile -t lab_packages < <(listed "${lists[@]}")
 if [ "$mode" = bench ] || { [ "$(id -u)" = 0 ] && is_debian; }; then
@@ -192,7 +207,7 @@ elif [ "$mode" = demo ]; then
   fail 'the demo makes a network namespace and its own disk images: please run it as root'
 fi
 install_modules
-if [ "$mode" = test ]; then tap_plugins; fi
+if [ "$mode" = test ] || [ "$mode" = long ]; then tap_plugins; fi
 build
 if [ "$mode" = bench ]; then
   say 'everything is in place'

@@ -5,7 +5,7 @@ import type { Target } from '../../src/lab/install.ts'
 import type { LabMachine } from '../../src/lab/machine.ts'
 import type { Firmware } from '../../src/lab/qemu.ts'
 import { readParts, startLab } from '../../src/lab/scenario.ts'
-import type { Lab } from '../../src/lab/scenario.ts'
+import type { Lab, LabParts } from '../../src/lab/scenario.ts'
 import { formatLine } from '../../src/lab/serial.ts'
 import { messageOf } from '../../src/model/error.ts'
 import type { ActionStatus } from '../../src/model/workflow.ts'
@@ -19,31 +19,47 @@ const stallMs = 5000
 export async function tryTwice(t: Test, boot: (lab: Lab) => Promise<void>): Promise<void> {
   const stall = watchForStall()
   try {
-    await inLab(t, boot)
+    await inLab(t, {}, boot)
   } catch (error) {
     const worst = stall.worstMs()
     if (worst < stallMs) throw error
     t.comment(`tried a second time: the host stood still for ${worst} ms, and then: ${messageOf(error)}`)
-    await inLab(t, boot)
+    await inLab(t, {}, boot)
   } finally {
     stall.stop()
   }
 }
 
-async function inLab(t: Test, boot: (lab: Lab) => Promise<void>): Promise<void> {
-  await using lab = await startLab({ parts: readParts(), flags: ['--boot-kernel-args', 'ironwake.debug'] })
+/** What a boot that is not the usual one needs. */
+type LabChoice = { parts?: LabParts; flags?: readonly string[] }
+
+/** Runs a boot in a lab of its own; a failure is told with all that is known. */
+export async function inLab(
+  t: Test,
+  { parts = readParts(), flags = [] }: LabChoice,
+  boot: (lab: Lab) => Promise<void>,
+): Promise<void> {
+  await using lab = await startLab({ parts, flags: ['--boot-kernel-args', 'ironwake.debug', ...flags] })
   t.comment(`machines run by ${lab.accelerator.kind}: ${lab.accelerator.why}`)
   try {
     await boot(lab)
   } catch (error) {
     for (const line of lab.server.lastLines(30)) t.comment(`server: ${line}`)
     for (const { mac, lines } of lab.machines()) {
-      for (const { stage, count, facts } of await lab.timeline(mac))
-        t.comment(`timeline ${mac}: ${stage} x${count} ${JSON.stringify(facts)}`)
+      await tellTimeline(t, lab, mac)
       for (const line of lines.slice(-60)) t.comment(`console ${mac}: ${formatLine(line)}`)
     }
     throw error
   }
+}
+
+/** The timeline as comments of the test, in seconds from its first entry. */
+export async function tellTimeline(t: Test, lab: Lab, mac: string): Promise<void> {
+  const entries = await lab.timeline(mac)
+  for (const { at, stage, count, facts } of entries)
+    t.comment(
+      `timeline ${mac}: ${((at - entries[0]!.at) / 1000).toFixed(1)} s ${stage} x${count} ${JSON.stringify(facts)}`,
+    )
 }
 
 function watchForStall(): { worstMs(): number; stop(): void } {
@@ -64,23 +80,31 @@ export const machineOf = (lab: Lab, firmware: Firmware, { name, mac }: Target): 
 export const actionsOf = async (lab: Lab, name: string): Promise<ActionStatus[]> =>
   ((await workflowOf(lab, name)).status?.tasks ?? []).flatMap((task) => task.actions)
 
-/** Asks until `ready` gives something. @throws Error when it takes longer than a stage may */
-export async function until<T>(what: string, ready: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + stageMs
+/** Asks until `ready` gives something. @throws Error when it takes longer than `atMostMs` */
+export async function until<T>(
+  what: string,
+  ready: () => Promise<T | undefined>,
+  atMostMs = stageMs,
+): Promise<T> {
+  const deadline = Date.now() + atMostMs
   for (;;) {
     const found = await ready()
     if (found !== undefined) return found
-    if (Date.now() > deadline) throw new Error(`not seen in ${stageMs} ms: ${what}`)
+    if (Date.now() > deadline) throw new Error(`not seen in ${atMostMs} ms: ${what}`)
     await sleep(100)
   }
 }
 
-export const untilSuccess = (lab: Lab, name: string): Promise<true> =>
-  until(`the end of workflow ${name}`, async () => {
-    const { state = '' } = (await workflowOf(lab, name)).status ?? {}
-    if (state === 'FAILED' || state === 'TIMEOUT') throw new Error(`workflow ${name} ended: ${state}`)
-    return state === 'SUCCESS' || undefined
-  })
+export const untilSuccess = (lab: Lab, name: string, atMostMs = stageMs): Promise<true> =>
+  until(
+    `the end of workflow ${name}`,
+    async () => {
+      const { state = '' } = (await workflowOf(lab, name)).status ?? {}
+      if (state === 'FAILED' || state === 'TIMEOUT') throw new Error(`workflow ${name} ended: ${state}`)
+      return state === 'SUCCESS' || undefined
+    },
+    atMostMs,
+  )
 
 /** Kills the server as soon as `ready` gives the actions' state, and starts it again a second later. */
 async function killWhen(

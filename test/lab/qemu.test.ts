@@ -1,5 +1,5 @@
 import t from 'tap'
-import { qemuArguments } from '../../src/lab/qemu.ts'
+import { qemuArguments, qemuProgram } from '../../src/lab/qemu.ts'
 import type { QemuMachine } from '../../src/lab/qemu.ts'
 
 const machine: QemuMachine = {
@@ -42,6 +42,23 @@ t.test('a UEFI machine boots by the PXE client of its firmware', async (t) => {
   t.same(after(argv, '-machine'), ['q35'])
   t.match(argv.join(' '), /,romfile= .*|,romfile=$/)
   t.match(argv.join(' '), 'if=pflash,format=raw,file=/run/m1.vars')
+})
+
+t.test('a Secure Boot machine keeps its variables from all but its firmware', async (t) => {
+  const argv = qemuArguments({ ...machine, firmware: 'secure-boot' })
+  t.same(after(argv, '-machine'), ['q35,smm=on'])
+  t.ok(after(argv, '-global').includes('driver=cfi.pflash01,property=secure,value=on'))
+  t.match(argv.join(' '), 'OVMF_CODE_4M.secboot.fd')
+  t.equal(qemuProgram('secure-boot'), 'qemu-system-x86_64')
+})
+
+t.test('a 64-bit ARM machine is emulated whatever this host can do', async (t) => {
+  const kvm = { kind: 'kvm', args: ['-accel', 'kvm', '-cpu', 'host'], why: 'test' } as const
+  const argv = qemuArguments({ ...machine, firmware: 'arm64', accelerator: kvm })
+  t.same(after(argv, '-accel'), ['tcg'])
+  t.same(after(argv, '-machine'), ['virt'])
+  t.same(after(argv, '-serial'), ['chardev:console'], 'its board has one serial port')
+  t.equal(qemuProgram('arm64'), 'qemu-system-aarch64')
 })
 
 t.test('it may restart by itself, and has two serial ports', async (t) => {

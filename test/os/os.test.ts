@@ -47,7 +47,15 @@ for (const [what, names] of Object.entries(needed)) {
   })
 }
 
-for (const name of ['modules.txt', 'debian.txt', 'programs.txt', 'packages.txt']) {
+const lists = [
+  'modules.txt',
+  'modules-x86_64.txt',
+  'modules-aarch64.txt',
+  'debian.txt',
+  'programs.txt',
+  'packages.txt',
+]
+for (const name of lists) {
   t.test(`${name} has one name a line, each once`, async (t) => {
     const names = listed(name)
     t.ok(names.length > 0)

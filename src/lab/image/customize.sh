@@ -1,9 +1,10 @@
 #!/bin/bash
-# customize.sh ROOT: settings of the demo image, made in its root directory while the packages are being installed.
+# customize.sh STAGE ROOT CONSOLE: settings of the demo image, made in its root directory while the packages are being
+# installed. CONSOLE is its serial port's name.
 #   essential  before the packages: what the kernel's initramfs is built from
 #   final      after them: network, cloud-init, boot loader menu, start-up
 set -euo pipefail
-stage=$1
+stage=$1 console=$3
 cd "$2"
 
 # A list of drivers keeps the initramfs at 7 MB, and still finds its disk on most virtual and physical machines.
@@ -53,7 +54,7 @@ END
 
 # Units that do nothing in this image and cost seconds on an emulated processor.
 units() {
-  chroot . systemctl enable systemd-networkd systemd-networkd-wait-online serial-getty@ttyS0 >/dev/null 2>&1
+  chroot . systemctl enable systemd-networkd systemd-networkd-wait-online "serial-getty@$console" >/dev/null 2>&1
   local unit
   for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
     e2scrub_reap.service systemd-binfmt.service sys-kernel-debug.mount sys-kernel-tracing.mount \
@@ -67,8 +68,8 @@ units() {
 
 boot_menu() {
   mkdir -p boot
-  cat >boot/grub.cfg <<'END'
-linux /vmlinuz root=LABEL=root ro console=tty0 console=ttyS0,115200 quiet loglevel=4
+  cat >boot/grub.cfg <<END
+linux /vmlinuz root=LABEL=root ro console=tty0 console=$console,115200 quiet loglevel=4
 initrd /initrd.img
 boot
 END
