@@ -62,25 +62,28 @@ const objectsOf = (row: Row): NewObject[] => {
   return 'refused' in writes ? [] : writes.map(({ after }) => after)
 }
 
-/** Works on slices of `rows`, a few at a time, each begun in a turn of its own. All have ended when it does. */
+/**
+ * Works on slices of `rows`, a few at a time, each begun in a turn of its own. All have ended when it does.
+ * @throws what the first slice that failed threw; no further one is begun then
+ */
 async function eachSlice(
   rows: readonly Row[],
   work: (slice: readonly Row[]) => Promise<void>,
 ): Promise<void> {
   const inFlight = new Set<Promise<void>>()
-  try {
-    for (let at = 0; at < rows.length;) {
-      const slice = sliceOf(rows, at)
-      at += slice.length
-      const one = work(slice).finally(() => inFlight.delete(one))
-      inFlight.add(one)
-      await nextTurn()
-      if (inFlight.size >= mostInFlight) await Promise.race(inFlight)
-    }
-    await Promise.all(inFlight)
-  } finally {
-    await Promise.allSettled(inFlight)
+  let failure: { error: unknown } | undefined
+  for (let at = 0; at < rows.length && !failure;) {
+    const slice = sliceOf(rows, at)
+    at += slice.length
+    const one = work(slice)
+      .catch((error: unknown) => void (failure ??= { error }))
+      .finally(() => inFlight.delete(one))
+    inFlight.add(one)
+    await nextTurn()
+    if (inFlight.size >= mostInFlight) await Promise.race(inFlight)
   }
+  await Promise.all(inFlight)
+  if (failure) throw failure.error
 }
 
 /** The rows from `at` on that make so many objects; one at least. */

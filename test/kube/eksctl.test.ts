@@ -66,7 +66,7 @@ async function appliesAgain({ t, sample, run, stored }: World): Promise<void> {
   const before = await versions()
   const forced = ['apply', '-f', '-', '--force']
   const again = await run(forced, { input: sample.printed })
-  t.same(again, { code: 0, out: linesOf(sample, saidAgain), err: '' })
+  t.match(again, { code: 0, out: linesOf(sample, saidAgain), err: sample.hasBmc ? /^$/ : warning })
   const bare = sample.printed.replace(/\n---\n$/, '')
   t.same(await run(forced, { input: bare }), again, 'nor without the last separator, as newer ones print it')
   t.same(await versions(), before)
