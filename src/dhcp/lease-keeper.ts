@@ -46,7 +46,8 @@ export type LeaseKeeperDeps = {
 }
 
 /** how long an address is kept: for a client that was offered it; from all, when somebody else was found there. ms */
-const holdMs = { probing: 10_000, offered: 60_000, declined: 900_000, inUse: 60_000 }
+// A host that has just gone may still be in the kernel's table: 8 s after it was asked for, it is not any more.
+const holdMs = { probing: 10_000, offered: 60_000, declined: 900_000, inUse: 9_000 }
 const flushMs = 1000
 /** at the same time; a client that is not looked after comes again */
 const maxProbes = 64
