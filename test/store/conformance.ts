@@ -241,7 +241,10 @@ function objects(check: Check) {
     const groups = [['a'], ['b', 'taken', 'c'], ['d', 'e'], ['a'], ['f']]
     const made = await store.createAll(groups.map((names) => names.map((name) => template(name))))
     t.same(made, [true, false, true, false, true])
-    t.same((await store.list('Template')).items.map(({ metadata }) => metadata.name), ['a', 'd', 'e', 'f', 'taken'])
+    t.same(
+      (await store.list('Template')).items.map(({ metadata }) => metadata.name),
+      ['a', 'd', 'e', 'f', 'taken'],
+    )
     t.same((await watching).filter(({ type }) => type === 'put').map(told), [
       'put taken 1',
       'put a 2',
