@@ -60,7 +60,10 @@ export function createGroupCommit(deps: Deps): GroupCommit {
 
   function drain() {
     scheduled = false
-    if (broken) queue.splice(0).forEach(({ reject }) => reject(broken))
+    if (broken) {
+      for (const { reject } of queue.splice(0)) reject(broken)
+      return closed?.()
+    }
     const { taken, batch } = transact(queue)
     queue = queue.slice(taken)
     unflushed.settle.push(...batch.settle)
@@ -74,10 +77,11 @@ export function createGroupCommit(deps: Deps): GroupCommit {
     unflushed = emptyBatch()
     try {
       await deps.flush?.()
-      for (const settle of batch.settle) settle()
     } catch (error) {
       fail(batch, error)
+      batch.settle = []
     }
+    for (const settle of batch.settle) settle()
     flushing = unflushed.settle.length > 0 ? flush() : undefined
     if (!flushing && queue.length === 0) closed?.()
   }
