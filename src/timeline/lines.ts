@@ -1,4 +1,5 @@
 import type { Mac } from '../model/mac.ts'
+import { sameFacts } from './facts.ts'
 import { repeated } from './repeat.ts'
 import type { Facts, Stage, TimelineEntry } from './stage.ts'
 
@@ -15,7 +16,10 @@ export type Line = { first: number; unsaved: number; onDisk: number; entries: Ti
 export type Lines = {
   /** machine seen least recently first */
   readonly all: ReadonlyMap<Mac, Line>
-  /** Adds an entry, or counts up the one that it repeats. */
+  /**
+   * Adds an entry, or counts up the one that it repeats. @returns the entry, which goes on being counted up: who keeps
+   * it copies it
+   */
   note(mac: Mac, at: number, stage: Stage, facts: Facts): TimelineEntry
   /** Puts what was on disk before what was noted meanwhile. */
   restore(saved: ReadonlyMap<Mac, Line>): void
@@ -25,22 +29,34 @@ export type Lines = {
 export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Lines {
   const all = new Map<Mac, Line>()
   const strangers = new Set<Mac>()
+  /** the last one of `all` */
+  let latest: Mac | undefined
   let total = 0
 
   function note(mac: Mac, at: number, stage: Stage, facts: Facts): TimelineEntry {
     const line = all.get(mac) ?? { first: 0, unsaved: 0, onDisk: 0, entries: [] }
-    all.delete(mac)
-    all.set(mac, line)
-    const isStranger = isUnanswered(stage) && (line.entries.length === 0 || strangers.has(mac))
-    strangers.delete(mac)
-    if (isStranger) strangers.add(mac)
+    moveToEnd(mac, line)
+    markStranger(mac, line, stage)
     const index = repeated(line.entries, at, stage, facts)
-    if (index !== undefined) return countUp(line, index, at)
-    const entry = Object.freeze({ at, lastAt: at, count: 1, stage, facts })
+    if (index !== undefined) return countUp(line, index, at, facts)
+    const entry = { at, lastAt: at, count: 1, stage, facts }
     line.entries.push(entry)
     total++
     trim(mac, line)
     return entry
+  }
+
+  function moveToEnd(mac: Mac, line: Line) {
+    if (latest === mac) return
+    all.delete(mac)
+    all.set(mac, line)
+    latest = mac
+  }
+
+  function markStranger(mac: Mac, { entries }: Line, stage: Stage) {
+    const isStranger = isUnanswered(stage) && (entries.length === 0 || strangers.has(mac))
+    if (strangers.size > 0) strangers.delete(mac)
+    if (isStranger) strangers.add(mac)
   }
 
   function trim(mac: Mac, line: Line) {
@@ -62,6 +78,7 @@ export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Line
     const early = new Map(all)
     all.clear()
     strangers.clear()
+    latest = undefined
     total = 0
     const byAge = [...saved].sort(([, a], [, b]) => lastSeen(a) - lastSeen(b))
     for (const [mac, line] of [...byAge, ...early]) {
@@ -80,11 +97,13 @@ export function createLines(bounds: Bounds, forgotten: (mac: Mac) => void): Line
   return { all, note, restore }
 }
 
-function countUp(line: Line, index: number, at: number): TimelineEntry {
-  const before = line.entries[index]!
-  const entry = Object.freeze({ ...before, lastAt: at, count: before.count + 1 })
-  line.entries[index] = entry
-  line.unsaved = Math.min(line.unsaved, line.first + index)
+function countUp(line: Line, index: number, at: number, facts: Facts): TimelineEntry {
+  const entry = line.entries[index]!
+  entry.lastAt = at
+  entry.count += 1
+  // what comes with the same object again is compared at once
+  if (entry.facts !== facts && sameFacts(entry.facts, facts)) entry.facts = facts
+  if (line.unsaved > line.first + index) line.unsaved = line.first + index
   return entry
 }
 

@@ -11,14 +11,17 @@ import type { TimelineEntry } from './stage.ts'
 export type Saver = {
   /** this machine's line has entries that are not on disk */
   changed(mac: Mac): void
+  /** an entry of this machine's line was counted up, which may wait until so many writes have been */
+  counted(mac: Mac): void
   /** this machine has no line any more */
   forget(mac: Mac): void
   /**
    * Writes what changed, the machines that wait longest first, so many that others can write too. Never throws: what
    * failed is written with the next call.
+   * @param counts whether entries that were only counted up are written too; they are every `countsEvery` calls anyway
    * @returns whether more waits
    */
-  write(): Promise<boolean>
+  write(counts: boolean): Promise<boolean>
 }
 
 /** What a machine did, or what it said: both lie in one table, told apart by what stands before the number. */
@@ -29,15 +32,28 @@ type Deps = { side: SideStore; log: Pick<Logger, 'warn'>; kind: Kind; lineOf(mac
 /** Machines whose entries are written at once. */
 const mostAtOnce = 1000
 
+/** What a machine does again and again is written with every so manyth call: a crash takes the count, not the stage. */
+const countsEvery = 60
+
 export function createSaver({ side, log, kind, lineOf }: Deps): Saver {
   const dirty = new Set<Mac>()
+  const counted = new Set<Mac>()
   const gone = new Set<Mac>()
+  let calls = 0
 
-  async function write() {
+  async function write(counts: boolean) {
+    calls += 1
+    if (counts || calls % countsEvery === 0) {
+      for (const mac of counted) dirty.add(mac)
+      counted.clear()
+    }
     const [forgotten, changed] = [[...gone], [...dirty].slice(0, mostAtOnce)]
     gone.clear()
-    for (const mac of changed) dirty.delete(mac)
-    const isMore = dirty.size > 0
+    for (const mac of changed) {
+      dirty.delete(mac)
+      counted.delete(mac)
+    }
+    const isMore = dirty.size > 0 || counted.size > 0
     // Deletions are queued first: a machine that came back keeps its new entries.
     const results = await Promise.allSettled([...forgotten.map(remove), ...changed.map(save)])
     const failed = results.find((result) => result.status === 'rejected')
@@ -74,8 +90,10 @@ export function createSaver({ side, log, kind, lineOf }: Deps): Saver {
 
   return {
     changed: (mac) => void dirty.add(mac),
+    counted: (mac) => void counted.add(mac),
     forget(mac) {
       dirty.delete(mac)
+      counted.delete(mac)
       gone.add(mac)
     },
     write,
@@ -123,7 +141,7 @@ function addRow(lines: Map<Mac, Line>, key: string, value: unknown): void {
   const [mac, number] = [parseMac(text), Number(digits.replace(/^s/, ''))]
   if (!mac || !Number.isSafeInteger(number) || !isEntry(value)) return
   const line = lines.get(mac) ?? { first: number, unsaved: number, onDisk: number, entries: [] }
-  line.entries.push(Object.freeze({ ...value, facts: cleaned(value.facts) }))
+  line.entries.push({ ...value, facts: cleaned(value.facts) })
   // Numbers count back from the newest row, so that a missing one in between makes no later one collide.
   line.unsaved = number + 1
   line.first = line.unsaved - line.entries.length

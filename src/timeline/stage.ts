@@ -48,5 +48,8 @@ export type TimelineEntry = {
   facts: Facts
 }
 
-/** Notes a stage of the machine with this MAC. Never throws, never waits. */
+/**
+ * Notes a stage of the machine with this MAC. Never throws, never waits. Facts that are frozen and come again as the same
+ * object are noted with the least work.
+ */
 export type RecordStage = (mac: Mac, stage: Stage, facts?: Facts) => void

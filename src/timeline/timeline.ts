@@ -17,7 +17,7 @@ const defaultBounds: Bounds = { entries: 500, machines: 20_000, total: 500_000 }
 /** What machines say by syslog has bounds of its own: however much it is, it takes no room from what they do. */
 const wordBounds: Bounds = { entries: 100, machines: 5000, total: 50_000 }
 
-/** How long a stage may be in memory only. */
+/** How long a stage may be in memory only; that it came once more, `countsEvery` times as long (`saved.ts`). */
 const flushMs = 1000
 
 export type Listener = (mac: Mac, entry: TimelineEntry) => void
@@ -29,7 +29,8 @@ export type Timeline = {
   /** every known machine, the one seen last at the end */
   macs(): Mac[]
   /**
-   * Tells `listener` each entry that is added or counted up, of one machine or of all.
+   * Tells `listener` each entry that is added or counted up. That of one machine is a frozen copy; who hears all gets
+   * entries that go on being counted up: what is to be kept of them is copied.
    * @returns stops it
    */
   subscribe(mac: Mac | undefined, listener: Listener): () => void
@@ -46,6 +47,8 @@ type Deps = {
   bounds?: Bounds
 }
 
+const copyOf = (entry: TimelineEntry): TimelineEntry => Object.freeze({ ...entry })
+
 const kindOf = (stage: Stage): Kind => (stage === 'syslog' ? 'words' : 'stages')
 
 /** What each machine was seen to do. Kept in memory; gathered and written to the side table once a second. */
@@ -58,6 +61,7 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
     return { lines, saver }
   }
   const shelves = { stages: shelf('stages', bounds), words: shelf('words', wordBounds) }
+  const clean = new WeakMap<Facts, Facts>()
   let loaded = false
   let pause: AbortController | undefined
   let writing = Promise.resolve(false)
@@ -65,14 +69,25 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   function record(mac: Mac, stage: Stage, facts: Facts = {}) {
     try {
       const { lines, saver } = shelves[kindOf(stage)]
-      const entry = lines.note(mac, clock.now(), stage, cleaned(facts))
-      saver.changed(mac)
+      const entry = lines.note(mac, clock.now(), stage, cleanOnce(facts))
+      if (entry.count > 1) saver.counted(mac)
+      else {
+        saver.changed(mac)
+        logNew(mac, entry)
+      }
       flushSoon()
-      if (entry.count === 1) logNew(mac, entry)
       tell(mac, entry)
     } catch (error) {
       log.warn({ mac, stage, why: messageOf(error) }, 'stage not recorded')
     }
+  }
+
+  function cleanOnce(facts: Facts): Facts {
+    const known = clean.get(facts)
+    if (known) return known
+    const made = cleaned(facts)
+    if (Object.isFrozen(facts)) clean.set(facts, made)
+    return made
   }
 
   /** A stage is a change; DHCP, which anyone can speak, is packets; what syslog brings is logged where it arrives. */
@@ -88,7 +103,7 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
     for (const subscriber of listeners) {
       if (subscriber.mac !== undefined && subscriber.mac !== mac) continue
       try {
-        subscriber.listener(mac, entry)
+        subscriber.listener(mac, subscriber.mac === undefined ? entry : copyOf(entry))
       } catch (error) {
         log.warn({ mac, why: messageOf(error) }, 'timeline listener failed')
       }
@@ -98,16 +113,17 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   function flushSoon() {
     if (pause || !loaded) return
     pause = new AbortController()
-    void clock.sleep(flushMs, pause.signal).then(flushSome)
+    void clock.sleep(flushMs, pause.signal).then(() => flushSome(false))
   }
 
-  /** @returns whether more waits; it is written within the next second */
-  function flushSome(): Promise<boolean> {
+  /** @returns whether more waits; it is looked at within the next second */
+  function flushSome(counts: boolean): Promise<boolean> {
     pause?.abort()
     pause = undefined
+    const { stages, words } = shelves
     if (loaded)
       writing = writing.then(async () => {
-        const isMore = [await shelves.stages.saver.write(), await shelves.words.saver.write()].includes(true)
+        const isMore = [await stages.saver.write(counts), await words.saver.write(counts)].includes(true)
         if (isMore) flushSoon()
         return isMore
       })
@@ -115,7 +131,7 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   }
 
   async function flush(): Promise<void> {
-    while (await flushSome());
+    while (await flushSome(true));
     pause?.abort()
     pause = undefined
   }
@@ -134,8 +150,10 @@ export function createTimeline({ side, clock, log, bounds = defaultBounds }: Dep
   }
 
   function entries(mac: Mac): TimelineEntry[] {
-    const [done = [], said] = [shelves.stages, shelves.words].map(({ lines }) => lines.all.get(mac)?.entries)
-    return said ? [...done, ...said].sort((a, b) => a.at - b.at) : [...done]
+    const [done = [], said = []] = [shelves.stages, shelves.words].map(({ lines }) =>
+      lines.all.get(mac)?.entries.map(copyOf),
+    )
+    return said.length > 0 ? [...done, ...said].sort((a, b) => a.at - b.at) : done
   }
 
   return { record, entries, macs: () => [...shelves.stages.lines.all.keys()], subscribe, load, flush }

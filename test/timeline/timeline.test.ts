@@ -5,7 +5,7 @@ import { systemClock } from '../../src/model/clock.ts'
 import { AppError } from '../../src/model/error.ts'
 import { parseMac } from '../../src/model/mac.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import type { Facts, Stage } from '../../src/timeline/stage.ts'
+import type { Facts, Stage, TimelineEntry } from '../../src/timeline/stage.ts'
 import { createTimeline } from '../../src/timeline/timeline.ts'
 import type { Bounds } from '../../src/timeline/lines.ts'
 
@@ -252,6 +252,40 @@ t.test('a storm is written once a second', async (t) => {
   timeline.record(mac(1), 'kernel')
   t.equal(time.sleepers.size, 1, 'the next one starts another second')
   await timeline.flush()
+})
+
+t.test('that a stage came again is written once a minute', async (t) => {
+  const { loaded, time, side } = await setUp(t)
+  const timeline = await loaded()
+  timeline.record(mac(1), 'dhcp-discover')
+  await timeline.flush()
+  timeline.record(mac(1), 'dhcp-discover')
+  const counts: number[] = []
+  for (let second = 0; second < 60; second++) {
+    time.pass()
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+    const [row] = await side.list('timeline', mac(1))
+    counts.push((row!.value as TimelineEntry).count)
+  }
+  t.equal(counts[0], 1)
+  t.equal(counts.at(-1), 2)
+})
+
+t.test('entries that were handed out stay what they were', async (t) => {
+  const { loaded } = await setUp(t)
+  const timeline = await loaded()
+  const heard: TimelineEntry[] = []
+  timeline.subscribe(mac(1), (_mac, entry) => void heard.push(entry))
+  const facts = Object.freeze({ ip: '10.0.0.1\n' })
+  timeline.record(mac(1), 'dhcp-offer', facts)
+  const [before] = timeline.entries(mac(1))
+  timeline.record(mac(1), 'dhcp-offer', facts)
+  t.match(before, { count: 1, facts: { ip: '10.0.0.1' } })
+  t.same(
+    heard.map(({ count }) => count),
+    [1, 2],
+  )
+  t.ok([before, ...heard].every(Object.isFrozen))
 })
 
 t.test('the bounds hold in memory and on disk', async (t) => {
