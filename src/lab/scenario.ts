@@ -56,6 +56,8 @@ export type LabOptions = {
   keep?: boolean
   /** further flags of the server */
   flags?: readonly string[]
+  /** Puts something between the server and the machines, and gives the network that machines are put on. */
+  between?: (network: LabNetwork) => Promise<LabNetwork>
 }
 
 /** The project's folder, from src/lab as from dist/lab. */
@@ -82,6 +84,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const accelerator = await chooseAccelerator(join(osDir, 'vmlinuz-x86_64'), join(osDir, '.kvm'))
   const network = scope.use(await createNetwork(options.subnet))
   await startRouter(network)
+  const machinesAt = options.between ? scope.use(await options.between(network)) : network
   const dataDir = join(dir, 'data')
   mkdirSync(dataDir)
   const main = join(projectDir, 'dist/main.js')
@@ -112,7 +115,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         join(dataDir, 'admin.kubeconfig'),
       ]),
     async machine(wanted) {
-      const made = kept.use(await createMachine(network, { ...wanted, dir, accelerator }))
+      const made = kept.use(await createMachine(machinesAt, { ...wanted, dir, accelerator }))
       machines.set(made.mac, made)
       return made
     },

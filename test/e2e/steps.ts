@@ -5,7 +5,7 @@ import type { Target } from '../../src/lab/install.ts'
 import type { LabMachine } from '../../src/lab/machine.ts'
 import type { Firmware } from '../../src/lab/qemu.ts'
 import { readParts, startLab } from '../../src/lab/scenario.ts'
-import type { Lab, LabParts } from '../../src/lab/scenario.ts'
+import type { Lab, LabOptions, LabParts } from '../../src/lab/scenario.ts'
 import { formatLine } from '../../src/lab/serial.ts'
 import { messageOf } from '../../src/model/error.ts'
 import type { ActionStatus } from '../../src/model/workflow.ts'
@@ -31,15 +31,19 @@ export async function tryTwice(t: Test, boot: (lab: Lab) => Promise<void>): Prom
 }
 
 /** What a boot that is not the usual one needs. */
-type LabChoice = { parts?: LabParts; flags?: readonly string[] }
+type LabChoice = { parts?: LabParts } & Omit<LabOptions, 'parts'>
 
 /** Runs a boot in a lab of its own; a failure is told with all that is known. */
 export async function inLab(
   t: Test,
-  { parts = readParts(), flags = [] }: LabChoice,
+  { parts = readParts(), flags = [], ...choice }: LabChoice,
   boot: (lab: Lab) => Promise<void>,
 ): Promise<void> {
-  await using lab = await startLab({ parts, flags: ['--boot-kernel-args', 'ironwake.debug', ...flags] })
+  await using lab = await startLab({
+    ...choice,
+    parts,
+    flags: ['--boot-kernel-args', 'ironwake.debug', ...flags],
+  })
   t.comment(`machines run by ${lab.accelerator.kind}: ${lab.accelerator.why}`)
   try {
     await boot(lab)

@@ -37,6 +37,7 @@ export type Site = AsyncDisposable & {
 }
 
 const ip = (...words: string[]) => exec('ip', words)
+let spaces = 0
 
 /**
  * Makes a site.
@@ -49,7 +50,8 @@ export async function createSite(build: (site: Site) => Promise<void>): Promise<
     folder,
     async space() {
       // the name of src/lab/netns.ts, which removes what a killed process leaves
-      const name = `ironwake-${process.pid}-${names.length + 1}`
+      spaces += 1
+      const name = `ironwake-${process.pid}-${spaces}-site`
       names.push(name)
       await ip('netns', 'add', name)
       await ip('-n', name, 'link', 'set', 'lo', 'up')
@@ -90,7 +92,8 @@ function cables(): Pick<Site, 'bridge' | 'plug'> {
   }
 }
 
-function spaceOf(name: string): Space {
+/** The namespace of this name, which is there already. */
+export function spaceOf(name: string): Space {
   const inside = (command: readonly string[]) => [
     `--net=/run/netns/${name}`,
     'setpriv',
