@@ -9,33 +9,45 @@ import { createSite, missing, until } from './spaces.ts'
 import type { Bridge, Site, Space } from './spaces.ts'
 
 /**
- * The server has its address on another link than the one that the relay is on: server (192.168.77.1, 192.168.78.1) —
- * relay (192.168.78.5, 10.77.1.1) — clients.
+ * The server has its address on another link than the one that the relays are on: server (192.168.77.1, 192.168.78.1) —
+ * dhcrelay (192.168.78.5, 10.77.1.1) or dnsmasq (192.168.78.6, 10.77.2.1) — clients.
  */
 const serverIp = '192.168.77.1'
 const gateway = '10.77.1.1'
+const dnsmasqGateway = '10.77.2.1'
 const first = ['dhcp-discover', 'dhcp-offer', 'dhcp-request', 'dhcp-ack']
 t.jobs = 16
 
 let site: Site
 let far: Bridge
+let dnsmasqFar: Bridge
 let server: Server
 const skip = await missing('dhcrelay')
+const skipDnsmasq = skip || (await missing('dnsmasq'))
 if (!skip) {
   site = await createSite(async (made) => {
     const space = await made.space()
     await made.bridge(space, 'br0', `${serverIp}/24`)
     const uplink = await made.bridge(space, 'br1', '192.168.78.1/24')
-    const relay = await made.space()
-    await made.plug(relay, 'up0', uplink, { address: '192.168.78.5/24' })
+    const relay = await router(made, uplink, '192.168.78.5')
     far = await made.bridge(relay, 'down0', `${gateway}/24`)
     await space.ip('route', 'add', '10.77.1.0/24', 'via', '192.168.78.5')
-    await relay.ip('route', 'add', 'default', 'via', '192.168.78.1')
-    await relay.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
+    const second = await router(made, uplink, '192.168.78.6')
+    dnsmasqFar = await made.bridge(second, 'down0', `${dnsmasqGateway}/24`)
+    await space.ip('route', 'add', '10.77.2.0/24', 'via', '192.168.78.6')
     server = await startServer(space, { serverIp, interfaces: ['br0', 'br1'], machines: [] })
     await startRelay(made, relay)
+    if (!skipDnsmasq) await startDnsmasq(second)
   })
   t.teardown(() => site[Symbol.asyncDispose]())
+}
+
+async function router(made: Site, uplink: Bridge, ip: string): Promise<Space> {
+  const space = await made.space()
+  await made.plug(space, 'up0', uplink, { address: `${ip}/24` })
+  await space.ip('route', 'add', 'default', 'via', '192.168.78.1')
+  await space.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
+  return space
 }
 
 /** Adds option 82 (`-a`), and drops replies that do not bring it back as it was (`-D`). */
@@ -48,6 +60,19 @@ async function startRelay(made: Site, space: Space): Promise<void> {
   await until(
     () => said.includes('Socket/fallback'),
     () => `dhcrelay is not ready: ${said}`,
+  )
+}
+
+/** Sends from the clients' link with its own address there, and adds no option 82 (2.92 is the first that can). */
+async function startDnsmasq(space: Space): Promise<void> {
+  const settings = ['--no-daemon', '--port=0', '--conf-file=/dev/null', '--pid-file=', '--user=root']
+  const relay = `--dhcp-relay=${dnsmasqGateway},${serverIp}`
+  const child = space.start('dnsmasq', ...settings, '--log-dhcp', relay)
+  let said = ''
+  child.stderr!.on('data', (text) => (said += String(text)))
+  await until(
+    () => said.includes('DHCP relay from'),
+    () => `dnsmasq is not ready: ${said}`,
   )
 }
 
@@ -68,6 +93,19 @@ for (const [index, { name, programs, quick, start }] of clients.entries()) {
     await running.stop()
     t.same(server.stages(host.mac), first)
     t.match(server.seen(host.mac)[0], { stage: 'dhcp-discover', relay: gateway })
+  })
+}
+
+for (const [index, { name, programs, quick, start }] of clients.entries()) {
+  const options = { skip: skipDnsmasq || (await missing(...programs)), buffered: true }
+  t.test(`${name} behind dnsmasq as relay gets its reservation`, options, async (t) => {
+    const host = await addHost(site, dnsmasqFar, `10.77.2.${20 + index}`)
+    await server.reserve({ mac: host.mac, ip: host.ip, gateway: dnsmasqGateway })
+    const running = await start(host, ...quick)
+    t.match(await host.waitFor('bound'), { ...lease, router: dnsmasqGateway, ip: host.ip, lease: '3600' })
+    await running.stop()
+    t.same(server.stages(host.mac), first)
+    t.match(server.seen(host.mac)[0], { stage: 'dhcp-discover', relay: dnsmasqGateway })
   })
 }
 
