@@ -84,7 +84,7 @@ export async function serve(config: Config, log: Logger, signal: AbortSignal): P
   })
   const timeline = createTimeline({ side: database.side, clock, log: log.child({ part: 'timeline' }) })
   await timeline.load()
-  const lookup = createLookup(log.child({ part: 'lookup' }))
+  const lookup = createLookup({ log: log.child({ part: 'lookup' }), shelf: database.shelf })
   const metrics = createMetrics({ version, timeline })
   const opened = { ...database, store: metrics.store(database.store) }
   const house: House = { config, log, address, opened, credentials, lookup, timeline, metrics }
@@ -239,6 +239,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       plain: config.grpc.plain,
       tls: pki,
       authenticate: identity.authenticate,
+      tinkerbell: { admission: config.grpc.tinkerbellAgents, roster: lookup, ready: lookup.ready },
       engine: metrics.agents(engine),
       record,
       log: part('grpc'),

@@ -1,18 +1,17 @@
 import type { Clock } from '../model/clock.ts'
-import type { Hardware } from '../model/hardware.ts'
 import { createConflictCheck } from './conflicts.ts'
 import type { Known } from './conflicts.ts'
 import { createCsvReader } from './csv.ts'
 import type { CsvReader } from './csv.ts'
 import type { CsvFault } from './fault.ts'
 import { createNames, findGone, namesIn } from './leftovers.ts'
-import type { Names } from './leftovers.ts'
+import type { Names, Stock } from './leftovers.ts'
 import type { Row } from './row.ts'
 import { idOf } from './seen.ts'
 import { createTurns } from './turns.ts'
 
-/** Machines as the lookup knows them; `allHardware`: all of them, in no particular order. */
-export type Inventory = Known & { allHardware(): Iterable<Hardware>; ready(): boolean }
+/** Machines as the lookup knows them. */
+export type Inventory = Known & Stock & { ready(): boolean }
 
 /** What a sound file gives cause to say. */
 export type FileNotes = {
@@ -88,7 +87,7 @@ export async function checkFile(
     const moreFaults = faults.count - faults.items.length
     return { faults: byLine(faults.items), moreFaults, warnings: told(warnings) }
   }
-  const gone = await findGone(deps.inventory.allHardware(), reader.seen, turn)
+  const gone = await findGone(deps.inventory, reader.seen, turn)
   return { rows: reader.rows, notes: { warnings: told(warnings), gone, bmcKept: rules.bmcKept() } }
 }
 

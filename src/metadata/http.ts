@@ -30,8 +30,8 @@ export type MetadataHttpDeps = {
   record: RecordStage
   /** proxies that are believed about who asks: none when left out */
   isTrusted?: IsTrusted
-  /** every Hardware, for `instanceEndpoint` */
-  allHardware?(): Iterable<Hardware>
+  /** every Hardware with this `metadata.instance.id`, for `instanceEndpoint` */
+  hardwareByInstance?(id: string): readonly Hardware[]
   /** whether whoever knows the id of an instance may read its tree */
   instanceEndpoint?: boolean
 }
@@ -122,19 +122,13 @@ function baseOf({ raw }: FastifyRequest): string {
 
 /** EC2's tree of the one Hardware with this `metadata.instance.id`, for whoever asks, when that is switched on. */
 function readInstance(deps: MetadataHttpDeps, reply: FastifyReply, id: string, path: string): FastifyReply {
-  const found = deps.instanceEndpoint ? [...instancesOf(deps, id)] : []
+  const found = deps.instanceEndpoint ? (deps.hardwareByInstance?.(unescaped(id) ?? '') ?? []) : []
   const [hardware] = found
   const machine = hardware && machinesOf(hardware)[0]
   if (!machine || found.length !== 1) return notFound(reply)
   const userData = userDataOf(deps, machine, hardware)
   const text = metadataText(metadataTree({ machine, hardware, userData }), path)
   return text === undefined ? notFound(reply) : plain(reply, 200, text)
-}
-
-function* instancesOf({ allHardware }: MetadataHttpDeps, escaped: string): Iterable<Hardware> {
-  const id = unescaped(escaped)
-  for (const hardware of allHardware?.() ?? [])
-    if (id !== undefined && hardware.spec?.metadata?.instance?.id === id) yield hardware
 }
 
 function unescaped(text: string): string | undefined {

@@ -1,11 +1,12 @@
 import type { Registry } from 'prom-client'
 import type { KubeObject } from '../model/object.ts'
 import type { Workflow } from '../model/workflow.ts'
+import type { Refill } from '../store/lookup.ts'
 import type { Change } from '../store/store.ts'
 import { createGauge } from './figures.ts'
 
 /** What is told of every object, as a lookup is. */
-export type WorkflowFeed = { reset(objects: readonly KubeObject[]): void; apply(change: Change): void }
+export type WorkflowFeed = { refill(): Refill; apply(change: Change): void }
 
 /** Counts Workflows by state as they pass to `feed`. */
 export function followWorkflows(registry: Registry): <Feed extends WorkflowFeed>(feed: Feed) => Feed {
@@ -20,10 +21,20 @@ export function followWorkflows(registry: Registry): <Feed extends WorkflowFeed>
   }
   return (feed) => ({
     ...feed,
-    reset(objects) {
-      states.clear()
-      for (const object of objects) put(object)
-      feed.reset(objects)
+    refill() {
+      const inner = feed.refill()
+      const found: KubeObject[] = []
+      return {
+        put(objects) {
+          found.push(...objects.filter(({ kind }) => kind === 'Workflow'))
+          inner.put(objects)
+        },
+        done() {
+          states.clear()
+          for (const object of found) put(object)
+          inner.done()
+        },
+      }
     },
     apply(change) {
       if (change.type === 'put') put(change.object)

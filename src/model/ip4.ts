@@ -3,17 +3,25 @@ declare const brand: unique symbol
 /** An IPv4 address in dotted decimal without leading zeros. Made only by `parseIp4` and `ip4FromNumber`. */
 export type Ip4 = string & { readonly [brand]: 'Ip4' }
 
-const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
-const dotted = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`)
+const octetText = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const dotted = new RegExp(`^${octetText}\\.${octetText}\\.${octetText}\\.${octetText}$`)
 
 /** @returns `undefined` when `text` is not four decimal octets */
 export function parseIp4(text: string): Ip4 | undefined {
   return dotted.test(text) ? (text as Ip4) : undefined
 }
 
+const [zero, dot] = ['0'.charCodeAt(0), '.'.charCodeAt(0)]
+
 /** @returns the address as an unsigned 32-bit number, host order */
 export function ip4ToNumber(ip: Ip4): number {
-  return ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  let [sum, octet] = [0, 0]
+  for (let at = 0; at < ip.length; at++) {
+    const digit = ip.charCodeAt(at)
+    if (digit === dot) [sum, octet] = [(sum + octet) * 256, 0]
+    else octet = octet * 10 + (digit - zero)
+  }
+  return sum + octet
 }
 
 /** @param value unsigned 32-bit number, host order */

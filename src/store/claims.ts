@@ -1,94 +1,92 @@
-import type { Hardware } from '../model/hardware.ts'
+import { createManyKeys } from '../model/many-keys.ts'
 
-/** One Hardware that says "this MAC (IP, agent id) is mine"; `nic`: which of its machines has it. */
-export type Claim = { hardware: Hardware; nic: number }
+/** Names of one object, and when it was made: `creationTimestamp`, which sorts as text. */
+export type Dated = { namespace: string; name: string; created: string }
 
-/** Told once for each Hardware that claims `key` in vain. */
-export type ReportLoser = (key: string, winner: Hardware, loser: Hardware) => void
+/** Told once for each object that claims `key` in vain. */
+export type ReportLoser<K, T> = (key: K, winner: T, loser: T) => void
 
-/** Who has a key: of several claims the one of the oldest Hardware counts, and the others wait behind it. */
-export type Claims = {
-  winner(key: string): Claim | undefined
-  add(key: string, claim: Claim): void
-  remove(key: string, hardware: Hardware): void
+/** Who has a key: of several claims the one of the oldest object counts, and the others wait behind it. */
+export type Claims<K, T> = {
+  /** the oldest first */
+  all(key: K): readonly T[]
+  add(key: K, claimant: T): void
+  /** forgets the claim of the object with this name */
+  remove(key: K, claimant: T): void
 }
 
-export function createClaims(report: ReportLoser): Claims {
-  // Nearly every key is claimed once: a list for each would be most of what a large inventory takes.
-  const claims = new Map<string, Claim | Claim[]>()
-  const reported = new Map<string, { winner: string; loser: string }[]>()
+const nobody: readonly never[] = []
 
-  function reportLosers(key: string, [winner, ...losers]: readonly Claim[]) {
-    if (!winner || losers.length === 0) return
+export function createClaims<K extends string | number, T extends Dated>(
+  report: ReportLoser<K, T>,
+): Claims<K, T> {
+  // Nearly every key is claimed once: a list for each would be most of what a large inventory takes.
+  const claims = createManyKeys<K, T | T[]>()
+  const reported = new Map<K, { winner: string; loser: string }[]>()
+
+  function reportLosers(key: K, [winner, ...losers]: readonly T[]) {
+    if (!winner) return
     const told = reported.get(key) ?? []
     reported.set(key, told)
-    for (const { hardware } of losers) {
-      const pair = { winner: titleOf(winner.hardware), loser: titleOf(hardware) }
+    for (const loser of losers) {
+      const pair = { winner: titleOf(winner), loser: titleOf(loser) }
       if (told.some((known) => known.winner === pair.winner && known.loser === pair.loser)) continue
       told.push(pair)
-      report(key, winner.hardware, hardware)
+      report(key, winner, loser)
     }
   }
 
-  function forgetReports(key: string, hardware: Hardware) {
-    const title = titleOf(hardware)
+  function forgetReports(key: K, claimant: T) {
+    const title = titleOf(claimant)
     const told = (reported.get(key) ?? []).filter(({ winner, loser }) => winner !== title && loser !== title)
     if (told.length > 0) reported.set(key, told)
     else reported.delete(key)
   }
 
-  const all = (key: string): Claim[] => {
-    const found = claims.get(key) ?? []
+  const all = (key: K): readonly T[] => {
+    const found = claims.get(key)
+    if (found === undefined) return nobody
     return Array.isArray(found) ? found : [found]
   }
 
-  function put(key: string, left: Claim[]) {
+  function put(key: K, left: readonly T[]) {
     const [only] = left
     if (!only) claims.delete(key)
-    else claims.set(key, left.length === 1 ? only : left)
+    else claims.set(key, left.length === 1 ? only : [...left])
   }
 
   return {
-    winner: (key) => {
-      const found = claims.get(key)
-      return Array.isArray(found) ? found[0] : found
-    },
-    add(key, claim) {
-      if (!claims.has(key)) return void claims.set(key, claim)
-      const others = all(key).filter(({ hardware }) => !isSame(hardware, claim.hardware))
-      const sorted = [...others, claim].sort((a, b) => compareAge(a.hardware, b.hardware))
+    all,
+    add(key, claimant) {
+      if (claims.get(key) === undefined) return claims.set(key, claimant)
+      const others = all(key).filter((other) => !isSame(other, claimant))
+      if (others.length === 0) return claims.set(key, claimant)
+      const sorted = [...others, claimant].sort(compareAge)
       put(key, sorted)
       reportLosers(key, sorted)
     },
-    remove(key, hardware) {
+    remove(key, claimant) {
       put(
         key,
-        all(key).filter((claim) => !isSame(claim.hardware, hardware)),
+        all(key).filter((other) => !isSame(other, claimant)),
       )
-      forgetReports(key, hardware)
+      if (reported.size > 0) forgetReports(key, claimant)
     },
   }
 }
 
-type Dated = { metadata: { creationTimestamp: string; namespace: string; name: string } }
-
 /** Older first; of the same second, by namespace and name. */
-export function compareAge({ metadata: a }: Dated, { metadata: b }: Dated): number {
-  const pairs = [
-    [a.creationTimestamp, b.creationTimestamp],
-    [a.namespace, b.namespace],
-    [a.name, b.name],
-  ] as const
-  const differing = pairs.find(([left, right]) => left !== right)
-  if (!differing) return 0
-  return differing[0] < differing[1] ? -1 : 1
+export function compareAge(a: Dated, b: Dated): number {
+  return compare(a.created, b.created) || compare(a.namespace, b.namespace) || compare(a.name, b.name)
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
 }
 
 /** `namespace/name`, which no two objects of a kind share. */
-export function titleOf({ metadata }: Dated): string {
-  return `${metadata.namespace}/${metadata.name}`
-}
+export const titleOf = ({ namespace, name }: { namespace: string; name: string }): string =>
+  `${namespace}/${name}`
 
-function isSame(a: Hardware, b: Hardware): boolean {
-  return titleOf(a) === titleOf(b)
-}
+const isSame = (a: Dated, b: Dated): boolean => a.name === b.name && a.namespace === b.namespace

@@ -1,9 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
 import { AppError } from '../model/error.ts'
+import type { Hardware } from '../model/hardware.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
 import { alreadyExists, conflict, keyOf, notFound, titleOf } from './failure.ts'
 import type { Feed } from './feed.ts'
+import type { Shelf } from './hardware-index.ts'
 import { maxDepth, nestsDeeperThan, sameJson } from './json.ts'
 import type { GroupCommit } from './sqlite-commit.ts'
 import { decode } from './sqlite-history.ts'
@@ -99,6 +101,42 @@ export function createObjects({ db, events, feed, group: { write, flushed } }: D
     },
     version: async () => events.newest(),
     watch: (since, signal) => feed.watch(since, signal),
+  }
+}
+
+/** Rows that `all` reads at a time. */
+const shelfSlice = 50
+
+/**
+ * Hardware as it is stored now, which may be ahead of what watchers were told by a write that is not on disk yet: for
+ * those who answer packets, and acknowledge nothing.
+ */
+export function createShelf(db: Database): Shelf {
+  const where = `WHERE kind = 'Hardware' AND`
+  const find = db.prepare<[string, string], Row>(
+    `SELECT version, json FROM objects ${where} namespace = ? AND name = ?`,
+  )
+  const slice = db.prepare<[string, string, number], Row>(
+    `SELECT version, json FROM objects ${where} (namespace, name) > (?, ?) ORDER BY namespace, name LIMIT ?`,
+  )
+  const toHardware = ({ json, version }: Row) => decode(json, version) as Hardware
+  return {
+    get(namespace, name) {
+      const row = find.get(namespace, name)
+      return row && toHardware(row)
+    },
+    *all() {
+      let last = { namespace: '', name: '' }
+      for (;;) {
+        const rows = slice.all(last.namespace, last.name, shelfSlice)
+        for (const row of rows) {
+          const hardware = toHardware(row)
+          last = hardware.metadata
+          yield hardware
+        }
+        if (rows.length < shelfSlice) return
+      }
+    },
   }
 }
 

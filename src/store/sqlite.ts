@@ -7,12 +7,13 @@ import type { Database } from 'better-sqlite3'
 import type { Clock } from '../model/clock.ts'
 import { AppError, messageOf } from '../model/error.ts'
 import { createFeed } from './feed.ts'
+import type { Shelf } from './hardware-index.ts'
 import type { SideStore } from './side.ts'
 import { createGroupCommit } from './sqlite-commit.ts'
 import { createEvents } from './sqlite-history.ts'
 import type { HistoryLimits } from './sqlite-history.ts'
 import { migrate } from './sqlite-migrations.ts'
-import { createObjects } from './sqlite-objects.ts'
+import { createObjects, createShelf } from './sqlite-objects.ts'
 import { createSide } from './sqlite-side.ts'
 import type { Store } from './store.ts'
 
@@ -20,6 +21,8 @@ import type { Store } from './store.ts'
 export type SqliteStore = {
   store: Store
   side: SideStore
+  /** for a lookup of this store */
+  shelf: Shelf
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -68,6 +71,7 @@ export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps)
   return {
     store: createObjects({ db, events, feed, group }),
     side: createSide(db, group),
+    shelf: createShelf(db),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { exportCsv } from '../../src/inventory/export.ts'
+import type { ExportDeps } from '../../src/inventory/export.ts'
 import { importCsv, resumeImports } from '../../src/inventory/import.ts'
 import type { ImportDeps, ImportOptions } from '../../src/inventory/import.ts'
 import type { Hardware } from '../../src/model/hardware.ts'
@@ -20,13 +21,13 @@ export async function* bytesOf(text: string | Uint8Array, size = 65_536): AsyncG
 export async function openInventory(path = ':memory:') {
   const clock = { now: Date.now, sleep: async () => {} }
   const opened = await openSqlite(path, { clock })
-  const lookup = createLookup()
+  const lookup = createLookup({ shelf: opened.shelf })
   const stop = new AbortController()
   const silent = pino({ level: 'silent' })
   const running = runLookup({ store: opened.store, lookup, log: silent }, stop.signal)
   while (!lookup.ready()) await new Promise((resolve) => setImmediate(resolve))
   let uid = 0
-  const deps: ImportDeps = {
+  const deps: ImportDeps & ExportDeps = {
     store: opened.store,
     side: opened.side,
     inventory: lookup,

@@ -56,7 +56,9 @@ t.test('the store keeps same-named objects of all kinds apart, also without a na
   }
   const lookup = createLookup()
   const lists = await Promise.all(names.map((kind) => db.store.list(kind)))
-  lookup.reset(lists.flatMap(({ items }) => items))
+  const refill = lookup.refill()
+  refill.put(lists.flatMap(({ items }) => items))
+  refill.done()
   t.equal(lookup.hardware('ns1', 'same')?.kind, 'Hardware', 'the lookup takes Hardware out of them')
   const gone = await db.store.delete({ kind: 'Namespace', namespace: '', name: 'same' })
   t.equal(gone.kind, 'Namespace')

@@ -57,7 +57,7 @@ export async function startServer(
     log: options.log ?? log,
   })
   const { pki } = credentials
-  const lookup = createLookup()
+  const lookup = createLookup({ shelf: db.shelf })
   const timeline = createTimeline({ side: db.side, clock, log })
   const stop = new AbortController()
   const running = runLookup({ store: db.store, lookup, log }, stop.signal)

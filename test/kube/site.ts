@@ -62,7 +62,7 @@ async function attachAgent(engine: Engine, mac: string): Promise<void> {
 
 /** Engine, lookup and metadata service on the store of an API server. */
 function services({ db }: TestServer) {
-  const lookup = createLookup()
+  const lookup = createLookup({ shelf: db.shelf })
   const stop = new AbortController()
   const { store, side } = db
   const record = () => undefined

@@ -239,7 +239,7 @@ t.test('userdata that an owner left behind is withheld in every dialect', async 
   const { base } = await service(
     t,
     {},
-    { hardware: () => hardware, allHardware: () => [hardware], instanceEndpoint: true },
+    { hardware: () => hardware, hardwareByInstance: () => [hardware], instanceEndpoint: true },
   )
   for (const path of ['/userdata', '/2009-04-04/user-data', '/tootles/instanceID/i-1/2009-04-04/user-data'])
     t.equal((await fetch(base + path)).status, 404, path)
@@ -251,7 +251,8 @@ t.test(
   async (t) => {
     const named = (id: string) => hardwareOf({ spec: { userData, metadata: { instance: { id } } } })
     const all = [named('i 1'), named('twice'), named('twice'), hardwareOf()]
-    const nobody = { machineByIp: () => undefined, allHardware: () => all }
+    const hardwareByInstance = (id: string) => all.filter(({ spec }) => spec?.metadata?.instance?.id === id)
+    const nobody = { machineByIp: () => undefined, hardwareByInstance }
     const status = async (base: string, path: string) => (await fetch(base + path)).status
     const { base: off } = await service(t, {}, nobody)
     t.equal(await status(off, '/tootles/instanceID/i%201/2009-04-04/user-data'), 404)

@@ -172,7 +172,9 @@ t.test('writes are counted and Workflows known by their state', async (t) => {
   await t.rejects(counted.create(workflow('one', 'RUNNING') as never), { code: 'AlreadyExists' })
   const list = await counted.list('Workflow')
   const feed = metrics.workflows(createLookup())
-  feed.reset(list.items)
+  const refill = feed.refill()
+  refill.put(list.items)
+  refill.done()
   t.equal(await value('ironwake_workflows{state="RUNNING"}'), 1)
   const ended = { ...made, status: { state: 'SUCCESS' } }
   feed.apply({ type: 'put', version: 2, object: ended, previous: made })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { macFromBytes, macToBytes, parseMac } from '../../src/model/mac.ts'
+import { macFromBytes, macFromNumber, macToBytes, macToNumber, parseMac } from '../../src/model/mac.ts'
 
 const cases = [
   { text: 'aa:bb:cc:dd:ee:ff', want: 'aa:bb:cc:dd:ee:ff' },
@@ -26,4 +26,12 @@ t.test('a MAC goes to the wire and back', async (t) => {
   t.same([...macToBytes(mac)], [0, 0x1b, 0x21, 0x0a, 0xff, 0x10])
   t.equal(macFromBytes(macToBytes(mac)), mac)
   for (const length of [0, 5, 7, 16]) t.equal(macFromBytes(new Uint8Array(length)), undefined)
+})
+
+t.test('a MAC is a number of 48 bits and back', async (t) => {
+  for (const text of ['00:00:00:00:00:00', '00:1b:21:0a:ff:10', 'ff:ff:ff:ff:ff:ff']) {
+    const number = macToNumber(parseMac(text)!)
+    t.equal(number, Number.parseInt(text.replaceAll(':', ''), 16))
+    t.equal(macFromNumber(number), text)
+  }
 })

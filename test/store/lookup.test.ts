@@ -2,14 +2,14 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { systemClock } from '../../src/model/clock.ts'
 import { AppError } from '../../src/model/error.ts'
-import type { HardwareSpec } from '../../src/model/hardware.ts'
+import type { Hardware, HardwareSpec } from '../../src/model/hardware.ts'
 import { parseIp4 } from '../../src/model/ip4.ts'
 import { parseMac } from '../../src/model/mac.ts'
 import type { KubeObject } from '../../src/model/object.ts'
 import { createLookup, runLookup } from '../../src/store/lookup.ts'
 import { patchObject, updateStatus } from '../../src/store/resource.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import type { Change } from '../../src/store/store.ts'
+import type { Change, PageQuery } from '../../src/store/store.ts'
 
 const mac = (text: string) => parseMac(text)!
 const ip = (text: string) => parseIp4(text)!
@@ -40,9 +40,11 @@ const gone = (object: KubeObject): Change => ({ type: 'delete', version: 1, obje
 function lookupWith(...objects: KubeObject[]) {
   const warnings: Record<string, unknown>[] = []
   const lookup = createLookup({
-    warn: (fields: Record<string, unknown>) => void warnings.push(fields),
-  } as never)
-  lookup.reset(objects)
+    log: { warn: (fields: Record<string, unknown>) => void warnings.push(fields) } as never,
+  })
+  const refill = lookup.refill()
+  refill.put(objects)
+  refill.done()
   return { lookup, warnings }
 }
 
@@ -83,7 +85,7 @@ t.test('of two that claim one address the older has it, and the other takes over
   t.match(lookup.machineByMac(mac(macA)), { name: 'b' })
   t.match(lookup.machineByIp(ip('10.0.0.1')), { name: 'b' })
   t.match(lookup.machineByAgent(macA), { name: 'b' })
-  t.match(warnings, [{ mac: macA, winner: 'n/b', loser: 'n/a' }, { ip: '10.0.0.1' }, { agentId: macA }])
+  t.match(warnings, [{ mac: macA, winner: 'n/b', loser: 'n/a' }, { agentId: macA }, { ip: '10.0.0.1' }])
   lookup.apply(put(young))
   lookup.apply(put(old))
   t.equal(warnings.length, 3, 'logged once')
@@ -114,6 +116,7 @@ t.test('a hardware that no schema would admit leaves the others alone', async (t
   })
   const { lookup, warnings } = lookupWith(broken, hardware('a', 2, { interfaces: [nic(macA)] }))
   t.match(lookup.machineByMac(mac(macA)), { name: 'a' })
+  t.equal(lookup.machineByMac(mac(macB)), undefined)
   t.match(warnings, [{ hardware: 'n/x' }])
 })
 
@@ -138,6 +141,44 @@ t.test('workflows of an agent are those not yet ended, oldest first', async (t) 
   t.same(names(lookup.workflowsForAgent(macB)), ['d', 'a'])
   lookup.apply(gone(flows[3]!))
   t.same(names(lookup.workflowsForHardware('n', 'b')), ['a'])
+})
+
+t.test('an instance is found by its id, which may be one of its MACs', async (t) => {
+  const withId = (name: string, id: string, address: string) =>
+    hardware(name, 1, { metadata: { instance: { id } }, interfaces: [nic(address)] })
+  const { lookup } = lookupWith(
+    withId('a', 'i-1', macA),
+    withId('b', macB, macB),
+    withId('c', 'i-1', macC),
+    hardware('d', 1, { interfaces: [nic('02:00:00:00:00:0d')] }),
+  )
+  const names = (id: string) => lookup.hardwareByInstance(id).map(({ metadata }) => metadata.name)
+  t.same(names('i-1'), ['a', 'c'])
+  t.same(names(macB), ['b'])
+  t.same(names(macA), [])
+  t.same(names('02:00:00:00:00:0d'), [])
+  lookup.apply(put(withId('a', 'i-2', macA)))
+  t.same([names('i-1'), names('i-2')], [['c'], ['a']])
+  lookup.apply(gone(withId('a', 'i-2', macA)))
+  t.same(names('i-2'), [])
+})
+
+t.test('what the shelf has newer than the index is not told under an old name', async (t) => {
+  const stored = (address: string) => hardware('a', 1, { interfaces: [nic(address)] }) as Hardware
+  const shelf = new Map([['n/a', stored(macA)]])
+  const lookup = createLookup({
+    shelf: { get: (namespace, name) => shelf.get(`${namespace}/${name}`), all: () => shelf.values() },
+  })
+  lookup.apply(put(shelf.get('n/a')!))
+  shelf.set('n/a', stored(macB))
+  t.equal(lookup.machineByMac(mac(macA)), undefined)
+  lookup.apply(put(shelf.get('n/a')!))
+  t.match(lookup.machineByMac(mac(macB)), { name: 'a', macs: [macB] })
+  t.same([...lookup.listed()], [{ namespace: 'n', name: 'a', macs: [macB] }])
+  shelf.delete('n/a')
+  lookup.apply(gone(stored(macB)))
+  t.equal(lookup.machineByMac(mac(macB)), undefined)
+  t.same([...lookup.listed()], [])
 })
 
 async function until(condition: () => boolean): Promise<void> {
@@ -187,9 +228,10 @@ t.test('it lists again when its watch has expired, and is not ready meanwhile', 
   const readiness: boolean[] = []
   let watches = 0
   const failing = {
-    list: (kind: 'Hardware' | 'Workflow') => {
-      if (watches === 1 && kind === 'Hardware') readiness.push(lookup.ready())
-      return store.list(kind)
+    list: store.list,
+    page: (kind: 'Hardware' | 'Workflow', query: PageQuery) => {
+      if (watches === 1) readiness.push(lookup.ready())
+      return store.page(kind, query)
     },
     async *watch(since: number, signal: AbortSignal) {
       watches++
@@ -214,6 +256,9 @@ t.test('another failure of the store ends it', async (t) => {
   const watch = () => {
     throw new Error('not reached')
   }
-  const part = runLookup({ store: { list, watch }, lookup, log: { info() {} } }, new AbortController().signal)
+  const part = runLookup(
+    { store: { list, page: list, watch }, lookup, log: { info() {} } },
+    new AbortController().signal,
+  )
   await t.rejects(part, { code: 'Unavailable' })
 })

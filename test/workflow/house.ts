@@ -71,7 +71,7 @@ export async function openHouse(): Promise<House> {
   let count = 0
   const start = () => {
     const stop = new AbortController()
-    const lookup = createLookup()
+    const lookup = createLookup({ shelf: sqlite.shelf })
     const engine = createEngine({
       store,
       side,

@@ -1,6 +1,5 @@
 import type { Clock } from '../../model/clock.ts'
 import type { Hardware } from '../../model/hardware.ts'
-import { parseMac } from '../../model/mac.ts'
 import type { Mac } from '../../model/mac.ts'
 import { machinesOf } from '../../model/machine.ts'
 import type { Machine } from '../../model/machine.ts'
@@ -21,7 +20,7 @@ type Deps = {
   }
   lookup: {
     machineByMac(mac: Mac): Machine | undefined
-    allHardware(): Iterable<Hardware>
+    listed(): Iterable<{ namespace: string; name: string; macs: readonly Mac[] }>
     hardware(namespace: string, name: string): Hardware | undefined
     workflowsForHardware(namespace: string, name: string): readonly Workflow[]
   }
@@ -69,22 +68,15 @@ export function createClinic({ clock, timeline, lookup, server }: Deps): Clinic 
   /** UUIDs are looked for only where they can tell something: a timeline for each machine is much to read. */
   function inventory(strangers: readonly UnknownMachine[]): Listed[] {
     const isTold = strangers.some(({ uuid }) => uuid !== undefined)
-    return [...lookup.allHardware()].flatMap((hardware) => {
-      const { namespace, name } = hardware.metadata
-      return macsOf(hardware).map((mac) => {
+    return [...lookup.listed()].flatMap(({ namespace, name, macs }) =>
+      macs.map((mac) => {
         const uuid = isTold ? uuidOf(timeline.entries(mac)) : undefined
         return { mac, hardware: `${namespace}/${name}`, ...(uuid !== undefined && { uuid }) }
-      })
-    })
+      }),
+    )
   }
 
   return { diagnose: async (macs, hardware) => diagnose(await caseOf(macs, hardware)), unknown }
-}
-
-/** Read from the bare interfaces: one Hardware that no schema would admit must not stop the search. */
-const macsOf = ({ spec }: Hardware): Mac[] => {
-  const interfaces = Array.isArray(spec?.interfaces) ? spec.interfaces : []
-  return interfaces.flatMap(({ dhcp }) => parseMac(String(dhcp?.mac ?? '')) ?? [])
 }
 
 /** machines heard last that are looked at for what earlier runs heard */

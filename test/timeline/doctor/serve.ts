@@ -37,7 +37,7 @@ const hasty: Clock = {
 
 await using opened = await openSqlite(':memory:', { clock: systemClock })
 const timeline = createTimeline({ side: opened.side, clock: systemClock, log })
-const lookup = createLookup(log)
+const lookup = createLookup({ log })
 lookup.setReady(true)
 let laterMs = 0
 const clinic = createClinic({
