@@ -22,6 +22,11 @@ const program = fileURLToPath(new URL('bystander.ts', import.meta.url))
 export async function listen(site: Site, link: Bridge, address: string): Promise<Heard> {
   const space = await site.space()
   await site.plug(space, 'eth0', link, { address })
+  return listenIn(space)
+}
+
+/** Listens on all interfaces of a namespace. */
+export async function listenIn(space: Space): Promise<Heard> {
   const child = space.start(process.execPath, '--import=tsx', program)
   const messages: Message[] = []
   await new Promise<void>((resolve, reject) => {

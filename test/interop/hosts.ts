@@ -69,6 +69,15 @@ export async function addHost(
 ): Promise<Host> {
   const space = await site.space()
   await site.plug(space, 'eth0', bridge, { mac })
+  return asHost(site, space, { mac, ip, checksArp })
+}
+
+/** Makes a machine of a namespace that has its `eth0` already. */
+export async function asHost(
+  site: Site,
+  space: Space,
+  { mac, ip, checksArp = false }: { mac: string; ip: string; checksArp?: boolean },
+): Promise<Host> {
   const folder = join(site.folder, space.name)
   await mkdir(folder)
   const [hook, log] = [join(folder, 'hook'), join(folder, 'events')]
@@ -100,7 +109,8 @@ export async function addHost(
   }
 }
 
-const macOf = (ip: string) => {
+/** A MAC for the machine with this address. */
+export const macOf = (ip: string): string => {
   const parts = ip.split('.').slice(1)
   return ['52', '54', '00', ...parts.map((part) => Number(part).toString(16).padStart(2, '0'))].join(':')
 }
