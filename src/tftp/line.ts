@@ -4,11 +4,16 @@ import type { Ip4 } from '../model/ip4.ts'
 /** A client's socket: its port is its transfer id. */
 export type Peer = { ip: Ip4; port: number }
 
+/** What hears the client, and what goes wrong on the way to it. `bytes` are only there during the call. */
+export type Heard = { message(bytes: Uint8Array): void; error(error: NodeJS.ErrnoException): void }
+
 /** The way to one client. */
 export type Line = {
-  /** What hears the client from now on, and what goes wrong on the way to it. */
-  listen(heard: { message(bytes: Uint8Array): void; error(error: NodeJS.ErrnoException): void }): void
+  listen(heard: Heard): void
+  /** `bytes` are the caller's again at once. */
   send(bytes: Uint8Array): void
+  /** Sends packets that lie one behind the other: all of `packetSize` octets, the last one maybe shorter. */
+  sendAll(packets: Uint8Array, packetSize: number): void
   close(): void
 }
 
@@ -21,39 +26,13 @@ const numeric = (
   found: (error: null, address: string, family: number) => void,
 ) => found(null, host, 4)
 
-/**
- * A socket for this client alone, connected to it: packets of others never reach it (RFC 1350 §4), and its port shows at
- * once when the client has gone.
- * @throws Error of the socket
- */
-export async function ownLine(address: Ip4, peer: Peer): Promise<Line> {
-  const socket = udpSocket()
-  try {
-    await connect(socket, address, peer)
-  } catch (error) {
-    socket.close()
-    throw error
-  }
-  return {
-    listen({ message, error }) {
-      socket.on('message', message)
-      socket.on('error', error)
-    },
-    send: (bytes) => socket.send(bytes),
-    close: () => socket.close(),
-  }
-}
-
-function connect(socket: dgram.Socket, address: Ip4, peer: Peer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject)
-    socket.bind({ address, port: 0, exclusive: true }, () => {
-      socket.connect(peer.port, peer.ip, () => {
-        socket.off('error', reject)
-        resolve()
-      })
-    })
-  })
+/** Hands on one after the other of packets that lie one behind the other. */
+export function eachPacket(
+  packets: Uint8Array,
+  packetSize: number,
+  send: (packet: Uint8Array) => void,
+): void {
+  for (let at = 0; at < packets.length; at += packetSize) send(packets.subarray(at, at + packetSize))
 }
 
 /** A way through the server's own socket, whose owner hands on what this client sends. */
@@ -62,10 +41,13 @@ export type SharedLine = Line & { received(bytes: Uint8Array): void }
 /** Answers leave from the port that was asked, not from one of their own: some firewalls pass nothing else. */
 export function sharedLine(socket: dgram.Socket, { ip, port }: Peer): SharedLine {
   let received: ((bytes: Uint8Array) => void) | undefined
+  // Node may send later, and the memory is the caller's
+  const send = (bytes: Uint8Array) => socket.send(Buffer.from(bytes), port, ip)
   return {
     listen: ({ message }) => void (received = message),
     received: (bytes) => received?.(bytes),
-    send: (bytes) => socket.send(bytes, port, ip),
+    send,
+    sendAll: (packets, packetSize) => eachPacket(packets, packetSize, send),
     close: () => void (received = undefined),
   }
 }

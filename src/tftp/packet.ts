@@ -26,17 +26,16 @@ export function parse(bytes: Uint8Array): TftpPacket | string {
   if (bytes.length < 4) return `${bytes.length} octets are too short for a TFTP message`
   const opcode = bytes[0]! * 256 + bytes[1]!
   const number = bytes[2]! * 256 + bytes[3]!
-  const rest = bytes.subarray(4)
   switch (opcode) {
     case opcodes.read:
     case opcodes.write:
       return request(opcode === opcodes.read ? 'read' : 'write', bytes.subarray(2))
     case opcodes.data:
-      return { op: 'data', block: number, data: rest }
+      return { op: 'data', block: number, data: bytes.subarray(4) }
     case opcodes.ack:
       return { op: 'ack', block: number }
     case opcodes.error:
-      return { op: 'error', code: number, message: texts(rest)[0] ?? '' }
+      return { op: 'error', code: number, message: texts(bytes.subarray(4))[0] ?? '' }
     case opcodes.oack:
       return { op: 'oack', options: pairs(texts(bytes.subarray(2))) }
     default:
@@ -78,35 +77,31 @@ export function encode(packet: TftpPacket): Uint8Array {
     case 'error':
       return Uint8Array.of(0, opcodes.error, 0, packet.code, ...new TextEncoder().encode(packet.message), 0)
     case 'data':
-      return dataPacket(packet.block, [packet.data], 0, packet.data.length)
+      return Uint8Array.of(0, opcodes.data, packet.block >> 8, packet.block & 255, ...packet.data)
   }
 }
 
 /**
- * A DATA message with `length` octets from `offset` on of what lies in `pieces`, one behind the other.
- * @param block counted from 1, without wrapping
+ * Makes DATA messages of what the last octets of `packets` hold, in place: `count` blocks from block `first` on, all of
+ * `blockSize` octets but the last one, which has what is left. Before them are 4 octets for each.
+ * @param first counted from 1, without wrapping
  */
-export function dataPacket(
-  block: number,
-  pieces: readonly Uint8Array[],
-  offset: number,
-  length: number,
-): Uint8Array {
-  const bytes = Buffer.allocUnsafe(4 + length)
-  bytes[0] = 0
-  bytes[1] = opcodes.data
-  bytes[2] = (block >> 8) & 255
-  bytes[3] = block & 255
-  let [at, start] = [4, offset]
-  for (const piece of pieces) {
-    if (at < bytes.length && start < piece.length) {
-      const part = piece.subarray(start, start + bytes.length - at)
-      bytes.set(part, at)
-      at += part.length
-    }
-    start = Math.max(0, start - piece.length)
+export function spreadDataPackets(
+  packets: Uint8Array,
+  first: number,
+  count: number,
+  blockSize: number,
+): void {
+  for (let index = 0; index < count; index += 1) {
+    const block = first + index
+    const start = 4 * count + index * blockSize
+    const at = index * (4 + blockSize)
+    packets.copyWithin(at + 4, start, start + blockSize)
+    packets[at] = 0
+    packets[at + 1] = opcodes.data
+    packets[at + 2] = (block >> 8) & 255
+    packets[at + 3] = block & 255
   }
-  return bytes
 }
 
 function worded(opcode: number, words: readonly string[]): Uint8Array {

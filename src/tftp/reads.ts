@@ -6,9 +6,10 @@ import type { Ip4 } from '../model/ip4.ts'
 import { createLimiter } from '../model/limiter.ts'
 import type { Facts, Stage } from '../timeline/stage.ts'
 import type { TftpFile } from './blocks.ts'
-import { ownLine, sharedLine } from './line.ts'
+import { sharedLine } from './line.ts'
 import type { Line, Peer } from './line.ts'
 import { asNetascii } from './netascii.ts'
+import { openOwnLines } from './own-lines.ts'
 import { encode, errorCodes, parse } from './packet.ts'
 import type { TftpPacket } from './packet.ts'
 import { refusalOf, shown } from './request.ts'
@@ -16,6 +17,7 @@ import type { Request } from './request.ts'
 import type { Most, TftpDeps, TftpOutcome } from './server.ts'
 import { sendFile } from './session.ts'
 import type { Outcome } from './session.ts'
+import { Shelf } from './shelf.ts'
 import { defaultLimits } from './transfer.ts'
 
 const defaultMost: Most = { transfers: 4096, ofClient: 16 }
@@ -50,6 +52,8 @@ export function createReads(deps: TftpDeps, socket: dgram.Socket): Reads {
   const running = new Map<string, Read>()
   const unsettled = new Set<Promise<void>>()
   const ofClient = new Map<Ip4, number>()
+  const shelf = new Shelf()
+  const ownLines = deps.singlePort ? undefined : openOwnLines()
   const mayLog = createLimiter({ everyMs: 10_000, perMinute: 30, maxKeys: 256 })
 
   function trouble(facts: Record<string, string>, what: string): void {
@@ -112,16 +116,17 @@ export function createReads(deps: TftpDeps, socket: dgram.Socket): Reads {
 
   async function transfer(peer: Peer, asked: Parameters<typeof sendFile>[2], read: Read): Promise<Outcome> {
     const { limits = defaultLimits } = deps
-    const session = { clock, limits, hasBegun: () => void (read.hasBegun = true) }
+    const session = { clock, limits, shelf, hasBegun: () => void (read.hasBegun = true) }
     try {
-      return await sendFile(session, await lineTo(peer, read), asked, read.stop.signal)
+      return await sendFile(session, lineTo(peer, read), asked, read.stop.signal)
     } catch (error) {
       return { end: 'failed', why: 'socket-error', detail: messageOf(error), bytes: 0 }
     }
   }
 
-  async function lineTo(peer: Peer, read: Read): Promise<Line> {
-    if (!deps.singlePort) return ownLine(deps.address, peer)
+  /** @throws Error of the system */
+  function lineTo(peer: Peer, read: Read): Line {
+    if (ownLines) return ownLines.open(deps.address, peer)
     const line = sharedLine(socket, peer)
     read.received = line.received
     return line
@@ -168,7 +173,10 @@ export function createReads(deps: TftpDeps, socket: dgram.Socket): Reads {
     received,
     trouble,
     stop: () => running.forEach(({ stop }) => stop.abort()),
-    settled: async () => void (await Promise.all(unsettled)),
+    settled: async () => {
+      await Promise.all(unsettled)
+      ownLines?.close()
+    },
   }
 }
 

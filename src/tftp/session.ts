@@ -1,9 +1,10 @@
 import type { Clock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
-import { packetReader } from './blocks.ts'
+import { PacketReader } from './blocks.ts'
 import type { TftpFile } from './blocks.ts'
 import type { Line } from './line.ts'
 import { encode, errorCodes, parse } from './packet.ts'
+import type { Shelf } from './shelf.ts'
 import { begin, negotiate, step } from './transfer.ts'
 import type { Limits, Step, Terms, Transfer, TransferEvent } from './transfer.ts'
 
@@ -25,6 +26,8 @@ export type Asked = { file: TftpFile; options: ReadonlyMap<string, string>; isTe
 type SessionDeps = {
   clock: Clock
   limits: Limits
+  /** what all transfers of this server have read */
+  shelf: Shelf
   /** called once the client has acknowledged data */
   hasBegun(): void
 }
@@ -45,6 +48,7 @@ export async function sendFile(
   } catch (error) {
     return { end: 'failed', why: 'socket-error', detail: messageOf(error), bytes: 0 }
   } finally {
+    session.close()
     line.close()
   }
 }
@@ -57,7 +61,7 @@ class Session {
   readonly #size: number
   readonly #terms: Terms
   readonly #oack: Uint8Array
-  readonly #packets: (from: number, to: number) => Promise<Uint8Array[]>
+  readonly #reader: PacketReader
   #wake = new AbortController()
   #sleepsUntil = 0
   #first: Step
@@ -65,7 +69,7 @@ class Session {
   #deadline = 0
   #sentAt = 0
   #wanted: { from: number; to: number } | undefined
-  #isSending = false
+  #isReading = false
   #end: End | undefined
 
   constructor(deps: SessionDeps, line: Line, { file, options, isText }: Asked) {
@@ -77,9 +81,13 @@ class Session {
     this.#size = file.size
     this.#terms = terms
     this.#oack = encode({ op: 'oack', options: accepted })
-    this.#packets = packetReader(file, terms)
+    this.#reader = new PacketReader(file, terms, deps.shelf)
     this.#first = first.step
     this.#state = first.state
+  }
+
+  close(): void {
+    this.#reader.close()
   }
 
   async run(signal: AbortSignal): Promise<Outcome> {
@@ -92,7 +100,7 @@ class Session {
       const now = this.#clock.now()
       this.#sleepsUntil = Math.max(now + shortestSleepMs, this.#deadline)
       await this.#clock.sleep(this.#sleepsUntil - now, this.#wake.signal)
-      const isLate = !this.#isSending && this.#clock.now() >= this.#deadline
+      const isLate = !this.#isReading && this.#clock.now() >= this.#deadline
       if (isLate) this.#happened({ type: 'timeout' })
     }
     signal.removeEventListener('abort', stop)
@@ -131,8 +139,9 @@ class Session {
     }
     this.#waitAgain()
     if (next.do === 'send-options') return this.#line.send(this.#oack)
+    if (!this.#isReading && this.#reader.isRead(next.from, next.to)) return this.#sendBlocks(next)
     this.#wanted = next
-    if (!this.#isSending) void this.#sendWanted()
+    if (!this.#isReading) void this.#sendWanted()
   }
 
   #waitAgain(): void {
@@ -150,12 +159,14 @@ class Session {
 
   /** One window after the other; a window that is wanted while the file is read replaces the one before it. */
   async #sendWanted(): Promise<void> {
-    this.#isSending = true
+    this.#isReading = true
     try {
       while (this.#wanted && !this.#end) {
         const { from, to } = this.#wanted
+        await this.#reader.load(from, to)
+        if (this.#wanted.from !== from || this.#wanted.to !== to) continue
+        this.#sendBlocks(this.#wanted)
         this.#wanted = undefined
-        this.#sendAll(await this.#packets(from, to))
         this.#waitAgain()
       }
     } catch (error) {
@@ -163,13 +174,17 @@ class Session {
       this.#line.send(encode({ op: 'error', code: errorCodes.other, message: 'the file cannot be read' }))
       this.#finish({ end: 'failed', why: 'read-error', detail: messageOf(error) })
     } finally {
-      this.#isSending = false
+      this.#isReading = false
     }
   }
 
-  #sendAll(packets: readonly Uint8Array[]): void {
-    if (this.#end) return
-    for (const packet of packets) this.#line.send(packet)
+  #sendBlocks({ from, to }: { from: number; to: number }): void {
+    const { packetSize } = this.#reader
+    for (let block = from; block <= to && !this.#end;) {
+      const packets = this.#reader.packets(block, to)!
+      this.#line.sendAll(packets, packetSize)
+      block += Math.ceil(packets.length / packetSize)
+    }
   }
 
   #acknowledged(): number {

@@ -152,16 +152,22 @@ function acknowledged(
   const acked = state.acked + ahead
   if (acked === state.blocks) return { state: { ...state, acked }, step: { do: 'finish' } }
   const tripMs = tripOf(state, afterMs)
-  return sendWindow({
-    ...state,
+  const { terms, blocks } = state
+  const sent = Math.min(acked + terms.windowSize, blocks)
+  // field by field: this runs once for each block of lock-step clients
+  const next: Transfer = {
+    terms,
+    blocks,
     acked,
+    sent,
     hole: false,
     repeated: acked < state.sent,
     tries: 0,
+    waitMs: waitOf(state, tripMs),
     waitedMs: 0,
     tripMs,
-    waitMs: waitOf(state, tripMs),
-  })
+  }
+  return { state: next, step: { do: 'send', from: acked + 1, to: sent } }
 }
 
 /** What was sent twice measures nothing: nobody knows which of the two is answered (Karn). */

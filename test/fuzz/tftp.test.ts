@@ -1,9 +1,10 @@
 import t from 'tap'
-import { packetReader } from '../../src/tftp/blocks.ts'
+import { PacketReader } from '../../src/tftp/blocks.ts'
 import { encode, parse } from '../../src/tftp/packet.ts'
 import type { TftpPacket } from '../../src/tftp/packet.ts'
 import { begin, defaultLimits, negotiate, step } from '../../src/tftp/transfer.ts'
 import type { Transfer, TransferEvent } from '../../src/tftp/transfer.ts'
+import { windowOf } from '../tftp/window.ts'
 import { makeBootRoot, marker } from './boot-root.ts'
 import type { BootRoot } from './boot-root.ts'
 import { mutations, seed, shown, times } from './mutate.ts'
@@ -39,7 +40,8 @@ async function serve(root: BootRoot, request: Request): Promise<Verdict> {
     for (const name of accepted.keys()) claim(request.options.has(name), `option ${name} was not asked for`)
     claim(encode({ op: 'oack', options: accepted }).length <= 512, 'a long OACK')
     const first = begin(terms, file.size, accepted.size > 0)
-    const packets = await packetReader(file, terms)(1, Math.min(first.state.blocks, terms.windowSize))
+    const window = Math.min(first.state.blocks, terms.windowSize)
+    const packets = await windowOf(new PacketReader(file, terms), 1, window)
     const text = Buffer.concat(packets.map((packet) => packet.subarray(4))).toString()
     const whole = [...root.contents].filter((contents) => contents.length === file.size)
     claim(

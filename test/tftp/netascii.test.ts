@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { TftpFile } from '../../src/tftp/blocks.ts'
-import { packetReader } from '../../src/tftp/blocks.ts'
+import { PacketReader } from '../../src/tftp/blocks.ts'
 import { asNetascii, toNetascii } from '../../src/tftp/netascii.ts'
 import { randomFrom } from './random.ts'
+import { windowOf } from './window.ts'
 
 const fileOf = (data: Buffer): TftpFile => ({
   size: data.length,
@@ -46,13 +47,13 @@ for (const size of [0, 1, 65_535, 65_536, 65_537, 300_000]) {
     { blockSize: 65_464, windowSize: 3 },
   ]) {
     t.test(`a file of ${size} octets in blocks of ${blockSize}, ${windowSize} at once`, async (t) => {
-      const packets = packetReader(fileOf(data), { blockSize, windowSize })
+      const reader = new PacketReader(fileOf(data), { blockSize, windowSize })
       const blocks = Math.floor(size / blockSize) + 1
       const pieces: Uint8Array[] = []
       for (let from = 1; from <= blocks; from += windowSize) {
         const to = Math.min(from + windowSize - 1, blocks)
-        const again = await packets(Math.min(from + random(windowSize), to), to)
-        const window = await packets(from, to)
+        const again = await windowOf(reader, Math.min(from + random(windowSize), to), to)
+        const window = await windowOf(reader, from, to)
         t.same(again, window.slice(-again.length), 'asked again')
         pieces.push(...window.map((packet) => packet.subarray(4)))
         t.same([...window[0]!.subarray(0, 4)], [0, 3, (from >> 8) & 255, from & 255])
