@@ -2,6 +2,8 @@ import { AppError } from '../model/error.ts'
 import type { Fault } from '../model/error.ts'
 import { parseMac } from '../model/mac.ts'
 import type { Mac } from '../model/mac.ts'
+import { parseRegistries } from './oci/settings.ts'
+import type { RegistrySettings } from './oci/settings.ts'
 
 /** What the server put into the second initrd of this boot (`etc/ironwake/boot.json`). */
 export type BootIdentity = {
@@ -13,12 +15,14 @@ export type BootIdentity = {
   grpc: string
   /** PEM of the one CA whose server certificates are trusted */
   ca: string
+  /** registries that images of actions are pulled from */
+  registries: RegistrySettings[]
 }
 
 const textKeys = ['agentId', 'mac', 'token', 'grpc', 'ca'] as const
 
 /**
- * @param text JSON `{ agentId, mac, token, grpc, ca, api: 1 }`
+ * @param text JSON `{ agentId, mac, token, grpc, ca, api: 1 }`, and `registries` (see RegistrySettings)
  * @throws AppError Invalid with every fault of the file
  */
 export function parseBootFile(text: string): BootIdentity {
@@ -30,14 +34,23 @@ export function parseBootFile(text: string): BootIdentity {
   }
   if (value['api'] !== 1)
     faults.push({ path: 'api', message: `1 expected, found ${JSON.stringify(value['api'])}` })
+  const registries = parseRegistries(value['registries'])
+  if (typeof registries === 'string') faults.push({ path: 'registries', message: registries })
   const mac = parseMac(String(value['mac']))
   if (!mac) faults.push({ path: 'mac', message: 'a MAC address expected' })
-  if (faults.length || !mac) {
+  if (faults.length || !mac || typeof registries === 'string') {
     const list = faults.map((fault) => `${fault.path}: ${fault.message}`).join('; ')
     throw new AppError('Invalid', `boot identity is not usable: ${list}`, { faults })
   }
   const read = (key: (typeof textKeys)[number]) => String(value[key])
-  return { agentId: read('agentId'), mac, token: read('token'), grpc: read('grpc'), ca: read('ca') }
+  return {
+    agentId: read('agentId'),
+    mac,
+    token: read('token'),
+    grpc: read('grpc'),
+    ca: read('ca'),
+    registries,
+  }
 }
 
 function objectOf(text: string): Record<string, unknown> {

@@ -6,7 +6,7 @@ import { systemClock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
 import type { Machine } from './actions/action.ts'
 import { findAction } from './actions/registry.ts'
-import { explainMissingIdentity, parseBootFile } from './boot.ts'
+import { explainMissingIdentity, parseBootFile, parseCommandLine } from './boot.ts'
 import type { BootIdentity } from './boot.ts'
 import { createConsole } from './console.ts'
 import { systemCommands } from './commands.ts'
@@ -16,6 +16,7 @@ import { systemDisks } from './image/device.ts'
 import { systemLeave } from './leave.ts'
 import { Ledger } from './ledger.ts'
 import { systemMounts } from './mounts.ts'
+import { registriesOfCommandLine } from './oci/settings.ts'
 import { Outbox } from './outbox.ts'
 import { Runner } from './runner.ts'
 import { runSession } from './session.ts'
@@ -65,6 +66,11 @@ function machineOf(identity: BootIdentity, folder: string): Machine {
     clock,
     uefi: existsSync('/sys/firmware/efi'),
     trusted: [identity.ca],
+    registries: [
+      ...registriesOfCommandLine(parseCommandLine(readText('/proc/cmdline'))),
+      ...identity.registries,
+    ],
+    folder,
     installedDisk: { get: () => installed.get() || undefined, set: installed.set },
   }
 }

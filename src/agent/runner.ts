@@ -159,9 +159,14 @@ export class Runner {
         throw new Error(`the agent ended ${startsBefore} times in this action; it is not tried again`)
       }
       const action = this.#deps.findAction(command.image)
+      const { image, environment, volumes, pidNamespace, networkNamespace } = command
       const run = {
-        environment: command.environment,
+        image,
+        environment,
         command: command.command,
+        volumes,
+        pidNamespace,
+        networkNamespace,
         signal: stop.signal,
         log,
         progress: (done: number, total: number) => this.#deps.outbox.progress(command.actionId, done, total),

@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
-import { LineSplitter } from './lines.ts'
+import { Child, ReportFault } from './child.ts'
 
 /** What a sandbox is made for. The scripts see the mount point as `$folder`. */
 export type SandboxPlan = {
@@ -98,14 +94,14 @@ export async function withSandbox<T>(
   const { signal, line = () => undefined } = deps
   signal?.throwIfAborted()
   await mkdir(plan.folder, { recursive: true })
-  const child = new Child(plan, line)
+  const child = childOf(plan, line)
   const kill = () => child.kill()
   signal?.addEventListener('abort', kill, { once: true })
   try {
-    const pid = await child.next('mounted')
+    const pid = await next(child, 'mounted')
     const run = async (target: string) => {
       child.tell(`run${target}`)
-      return Number(await child.next('ended'))
+      return Number(await next(child, 'ended'))
     }
     const result = await use({ root: `/proc/${pid}/root${plan.folder}`, run }).catch(
       async (error: unknown) => {
@@ -127,94 +123,25 @@ export async function withSandbox<T>(
 
 async function unmount(child: Child): Promise<void> {
   child.tell('')
-  await child.next('unmounted')
+  await next(child, 'unmounted')
 }
 
+type Report = 'mounted' | 'ended' | 'unmounted'
+
 /** The processes of one sandbox, seen from outside. */
-class Child {
-  readonly #process: ChildProcess
-  readonly #reports: AsyncIterator<string>
-  readonly #gone: Promise<void>
-  #isGone = false
-  #fault: Error | undefined
-  #last = ''
-  #giveUp: (why: Error) => void = () => undefined
-  readonly #hung: Promise<never>
+function childOf(plan: SandboxPlan, line: (text: string) => void): Child {
+  const { device, fsType, readOnly, folder, prepare = ':', work = ':' } = plan
+  const options = readOnly ? 'ro' : 'rw'
+  const told = { device, type: fsType, options, folder, prepare, work, first: firstProcess }
+  return new Child(outer, told, line, killedWithinMs)
+}
 
-  constructor(plan: SandboxPlan, line: (text: string) => void) {
-    const { device, fsType, readOnly, folder, prepare = ':', work = ':' } = plan
-    const told = { device, type: fsType, options: readOnly ? 'ro' : 'rw', folder, prepare, work }
-    this.#process = spawn('sh', ['-c', outer], {
-      detached: true,
-      env: { ...process.env, ...told, first: firstProcess },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-    })
-    this.#hung = new Promise((_resolve, reject) => (this.#giveUp = reject))
-    this.#hung.catch(() => undefined)
-    this.#gone = new Promise((resolve) =>
-      this.#process.on('close', () => {
-        this.#isGone = true
-        resolve()
-      }),
-    )
-    this.#process.on('error', (error) => (this.#fault = error))
-    for (const stream of this.#process.stdio) stream?.on('error', () => undefined)
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      const lines = new LineSplitter((text) => {
-        this.#last = text
-        line(text)
-      })
-      stream?.on('data', (chunk: Buffer) => lines.push(chunk))
-      stream?.on('end', () => lines.end())
-    }
-    this.#reports = createInterface(this.#process.stdio[4] as Readable)[Symbol.asyncIterator]()
-  }
-
-  /** Writes a line to the first process. */
-  tell(text: string): void {
-    this.#input().write(`${text}\n`)
-  }
-
-  /** Lets the first process know that nobody is there any more. */
-  hangUp(): void {
-    this.#input().end()
-  }
-
-  kill(): void {
-    const { pid } = this.#process
-    const why = new Error(`its processes do not end; the kernel may wait for the disk`)
-    setTimeout(() => this.#giveUp(why), killedWithinMs).unref()
-    if (pid === undefined || this.#isGone) return
-    try {
-      process.kill(-pid, 'SIGKILL')
-    } catch (error) {
-      this.#fault ??= error as Error
-    }
-  }
-
-  /** What comes with the next report, which must be of that kind. */
-  async next(kind: 'mounted' | 'ended' | 'unmounted'): Promise<string> {
-    const { value, done } = await Promise.race([this.#reports.next(), this.#hung])
-    if (done) {
-      await this.#gone
-      const what = kind === 'mounted' ? 'nothing could be started' : 'its processes were ended from within'
-      throw this.#fault ?? new Error(`${what}: ${this.#last || 'nothing was said'}`)
-    }
-    const [found, said] = /^(\w+) ?(.*)$/.exec(value)?.slice(1) ?? []
-    if (found === kind) return said ?? ''
-    if (found === 'fault') throw new SandboxFault('mount', said ?? '')
-    if (found === 'unready') throw new SandboxFault('prepare', said ?? '')
-    throw new Error(`not everything that was written is on the disk: ${said}`)
-  }
-
-  /** Resolves when all of its processes are gone, or hang in the kernel. */
-  async closed(): Promise<void> {
-    const late = setTimeout(() => this.kill(), killedWithinMs)
-    await Promise.race([this.#gone, this.#hung]).catch(() => undefined)
-    clearTimeout(late)
-  }
-
-  #input(): Writable {
-    return this.#process.stdio[3] as Writable
-  }
+async function next(child: Child, kind: Report): Promise<string> {
+  const ending = kind === 'mounted' ? 'nothing could be started' : 'its processes were ended from within'
+  return child.next(kind, ending).catch((error: unknown) => {
+    if (!(error instanceof ReportFault)) throw error
+    if (error.kind === 'fault') throw new SandboxFault('mount', error.message)
+    if (error.kind === 'unready') throw new SandboxFault('prepare', error.message)
+    throw new Error(`not everything that was written is on the disk: ${error.message}`)
+  })
 }

@@ -17,7 +17,13 @@ t.test('a whole boot file is taken, the MAC in its one spelling', async (t) => {
     token: 't',
     grpc: '10.0.0.1:42113',
     ca: 'PEM',
+    registries: [],
   })
+})
+
+t.test('registries come with names, passwords and certificates', async (t) => {
+  const registries = [{ host: 'r.example:5000', username: 'u', password: 'p', ca: 'PEM', insecure: true }]
+  t.same(parseBootFile(JSON.stringify({ ...good, registries })).registries, registries)
 })
 
 const bad = [
@@ -27,6 +33,16 @@ const bad = [
     name: 'an empty object, with all that is missing',
     text: '{}',
     says: /agentId: .*mac: .*token: .*grpc: .*ca: .*api: /,
+  },
+  {
+    name: 'a registry without a name',
+    text: JSON.stringify({ ...good, registries: [{ host: 'a' }, { username: 'u' }] }),
+    says: /registries: entry 2: host: a name expected/,
+  },
+  {
+    name: 'a registry whose password is a number',
+    text: JSON.stringify({ ...good, registries: [{ host: 'a', password: 7 }] }),
+    says: /registries: entry 1: password is 7: text expected/,
   },
   {
     name: 'an identity of another format',

@@ -45,6 +45,8 @@ export function testMachine(parts: Parts): Machine & { installed: string[] } {
     clock: systemClock,
     uefi: false,
     trusted: [],
+    registries: [],
+    folder: '/nonexistent',
     installedDisk: { get: () => installed.at(-1), set: (path) => installed.push(path) },
   }
 }
@@ -54,8 +56,12 @@ export function testRun(environment: Record<string, string>, signal = new AbortC
   const lines: string[] = []
   const progress: [done: number, total: number][] = []
   const run: ActionRun = {
+    image: '',
     environment,
     command: [],
+    volumes: [],
+    pidNamespace: '',
+    networkNamespace: '',
     signal,
     log: (line) => lines.push(line),
     progress: (done, total) => progress.push([done, total]),

@@ -14,6 +14,8 @@ export function realMachine(folder: string): Machine {
     clock: systemClock,
     uefi: false,
     trusted: [],
+    registries: [],
+    folder: join(folder, 'run'),
     installedDisk: { get: () => undefined, set: () => undefined },
   }
 }

@@ -85,7 +85,8 @@ function agent(t: Test, { target, ca }: { target: string; ca: string }, options:
   runner.resume()
   let key = ''
   const stop = new AbortController()
-  const identity = { agentId: 'm1', mac: parseMac('52:54:00:00:00:01')!, token: 'tok', grpc: target, ca }
+  const mac = parseMac('52:54:00:00:00:01')!
+  const identity = { agentId: 'm1', mac, token: 'tok', grpc: target, ca, registries: [] }
   const done = runSession(
     {
       connect: connector(protoFile, target, options.ca ?? ca),

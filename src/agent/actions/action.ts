@@ -3,6 +3,7 @@ import type { Commands } from '../commands.ts'
 import type { Disks } from '../image/device.ts'
 import type { Leave } from '../leave.ts'
 import type { DiskMounts } from '../mounts.ts'
+import type { RegistrySettings } from '../oci/settings.ts'
 
 /** What an action may use of the machine. */
 export type Machine = {
@@ -14,13 +15,23 @@ export type Machine = {
   uefi: boolean
   /** PEM certificates that are trusted for HTTPS besides the well-known ones */
   trusted: readonly string[]
+  /** registries of images, as far as more is known of them than their names */
+  registries: readonly RegistrySettings[]
+  /** a folder on the RAM disk for what actions need there */
+  folder: string
   /** the disk that the last image went to, as a path below /dev */
   installedDisk: { get(): string | undefined; set(path: string): void }
 }
 
 export type ActionRun = {
+  image: string
   environment: Readonly<Record<string, string>>
   command: readonly string[]
+  /** as Docker writes them: SOURCE:DESTINATION[:OPTIONS] */
+  volumes: readonly string[]
+  /** `host`, or '' for namespaces as usual */
+  pidNamespace: string
+  networkNamespace: string
   /** aborts on cancellation and at the server's deadline */
   signal: AbortSignal
   /** one line of the action's log */

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
 import { readable } from '../image/device.ts'
 import type { Device } from '../image/device.ts'
-import { detectFormat, foreignImage, headBytes } from '../image/format.ts'
+import { detectFormat, foreignImage } from '../image/format.ts'
 import { leastUnpackedBytes } from '../image/size.ts'
 import { openSource } from '../image/source.ts'
+import { abortable, peek, tap } from '../image/stream.ts'
 import { unpack } from '../image/unpack.ts'
 import { tooLarge, writeImage } from '../image/writer.ts'
 import type { ActionResult, ActionRun, Machine } from './action.ts'
 import { isTrue } from './environment.ts'
 
 type Request = { url: string; disk: string; sha256: string | undefined; patienceMs: number }
-type Bytes = AsyncIterable<Uint8Array>
 
 const silenceMs = 30_000
 
@@ -104,41 +104,4 @@ function refuseForeign(url: string, head: Uint8Array): void {
     throw new Error(
       `${url} is a ${kind}: image2disk writes raw images (also gzip, zstd, xz or bzip2 of them)`,
     )
-}
-
-async function* tap(chunks: AsyncIterable<Buffer>, see: (chunk: Buffer) => void): AsyncIterable<Buffer> {
-  for await (const chunk of chunks) {
-    see(chunk)
-    yield chunk
-  }
-}
-
-async function* abortable(chunks: Bytes, signal: AbortSignal): Bytes {
-  for await (const chunk of chunks) {
-    signal.throwIfAborted()
-    yield chunk
-  }
-  signal.throwIfAborted()
-}
-
-/** The first bytes of a stream, and the stream with them. */
-async function peek(chunks: Bytes): Promise<{ head: Uint8Array; all: Bytes }> {
-  const reading = chunks[Symbol.asyncIterator]()
-  const begun: Uint8Array[] = []
-  let length = 0
-  while (length < headBytes) {
-    const next = await reading.next()
-    if (next.done) break
-    begun.push(next.value)
-    length += next.value.length
-  }
-  async function* all(): Bytes {
-    try {
-      yield* begun
-      for (let next = await reading.next(); !next.done; next = await reading.next()) yield next.value
-    } finally {
-      await reading.return?.()
-    }
-  }
-  return { head: Buffer.concat(begun).subarray(0, headBytes), all: all() }
 }

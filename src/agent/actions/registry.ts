@@ -1,5 +1,6 @@
 import type { Action } from './action.ts'
 import { cexec } from './cexec.ts'
+import { container } from './container.ts'
 import { image2disk } from './image2disk.ts'
 import { kexec } from './kexec.ts'
 import { reboot } from './reboot.ts'
@@ -17,14 +18,8 @@ export function actionName(image: string): string {
   return (last.split(':')[0] ?? '').toLowerCase()
 }
 
-/**
- * The agent's own action for an image.
- * @throws Error naming the image and the actions there are
- */
+/** What an image does here: an action of the agent's own, whose image need not exist; any other is run as a container. */
 export function findAction(image: string): Action {
   const name = actionName(image)
-  const action = Object.hasOwn(actions, name) ? actions[name] : undefined
-  if (action) return action
-  const known = Object.keys(actions).join(', ')
-  throw new Error(`action image "${image}" is not supported by this agent: it runs ${known}`)
+  return (Object.hasOwn(actions, name) ? actions[name] : undefined) ?? container
 }

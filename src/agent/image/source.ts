@@ -1,9 +1,8 @@
-import { request as httpRequest } from 'node:http'
 import type { IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { rootCertificates } from 'node:tls'
 import type { Clock } from '../../model/clock.ts'
 import { messageOf } from '../../model/error.ts'
+import { get as getOnce, Refused } from './http.ts'
+import type { HttpDeps } from './http.ts'
 
 /** A file being downloaded: `chunks` can be read once. */
 export type Source = {
@@ -13,26 +12,19 @@ export type Source = {
   range(from: number, length: number): Promise<Buffer | undefined>
 }
 
-type Deps = {
+type Deps = HttpDeps & {
   clock: Clock
-  signal: AbortSignal
   log: (line: string) => void
-  trusted: readonly string[]
+  /** headers of each request, asked for anew each time */
+  headers?: () => Promise<Record<string, string>>
   /** how long to go on trying while not one byte comes */
   patienceMs: number
   /** whether a checksum of the whole file is known, which shows a mixture of two versions of it */
   checked: boolean
-  /** how long an open connection may stay silent */
-  silenceMs: number
 }
 
 /** What identifies one version of the file, to go on with the same one after a broken connection. */
 type Version = { etag: string | undefined; modified: string | undefined; total: number | undefined }
-
-/** A failure that another try will not mend. */
-class Refused extends Error {}
-
-const redirectsAllowed = 10
 
 /**
  * Opens an HTTP or HTTPS download that survives broken connections: it goes on with a range request (RFC 9110 §14)
@@ -192,51 +184,7 @@ async function patiently<T>(url: string, deps: Deps, attempt: () => Promise<T>):
 }
 
 async function get(url: string, headers: Record<string, string>, deps: Deps): Promise<IncomingMessage> {
-  let next = new URL(url)
-  for (let hop = 0; hop <= redirectsAllowed; hop++) {
-    const response = await send(next, headers, deps)
-    const { statusCode = 0, headers: answer } = response
-    if (statusCode >= 300 && statusCode < 400 && answer.location !== undefined) {
-      response.destroy()
-      next = redirected(next, answer.location)
-      continue
-    }
-    if (statusCode === 408 || statusCode === 429 || statusCode >= 500) {
-      response.destroy()
-      throw new Error(`answered ${statusCode} ${response.statusMessage ?? ''}`.trim())
-    }
-    return response
-  }
-  throw new Refused(`${url}: more than ${redirectsAllowed} redirects`)
-}
-
-function redirected(from: URL, location: string): URL {
-  const to = URL.canParse(location, from.href) ? new URL(location, from.href) : undefined
-  if (!to || !/^https?:$/.test(to.protocol)) throw new Refused(`${from.href}: redirected to "${location}"`)
-  if (from.protocol === 'https:' && to.protocol === 'http:') {
-    throw new Refused(`${from.href}: redirected from HTTPS to plain HTTP (${to.href})`)
-  }
-  return to
-}
-
-function send(url: URL, headers: Record<string, string>, deps: Deps): Promise<IncomingMessage> {
-  const options = {
-    agent: false,
-    signal: deps.signal,
-    headers: { 'accept-encoding': 'identity', 'user-agent': 'ironwake-agent', ...headers },
-  }
-  const trust = { ca: [...rootCertificates, ...deps.trusted] }
-  return new Promise((resolve, reject) => {
-    const request =
-      url.protocol === 'https:'
-        ? httpsRequest(url, { ...options, ...trust }, resolve)
-        : httpRequest(url, options, resolve)
-    request.setTimeout(deps.silenceMs, () =>
-      request.destroy(new Error(`silent for ${deps.silenceMs / 1000} s`)),
-    )
-    request.on('error', reject)
-    request.end()
-  })
+  return getOnce(url, { ...(await deps.headers?.()), ...headers }, deps)
 }
 
 function versionOf(response: IncomingMessage): Version {
