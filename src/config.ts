@@ -9,6 +9,7 @@ import { AppError, messageOf } from './model/error.ts'
 import type { Fault } from './model/error.ts'
 import { faultsOf } from './model/validate.ts'
 import { stateSpellings } from './model/workflow-state.ts'
+import { TemplatesConfig } from './template/config.ts'
 import { TftpConfig } from './tftp/config.ts'
 import { OtlpConfig } from './trace/config.ts'
 
@@ -46,6 +47,14 @@ export const ConfigSchema = Type.Object(
       {
         port: port(42113, 'TCP port for agents; TLS and plain are told apart by the first byte'),
         plain: Type.Boolean({ default: true, description: 'false refuses connections without TLS' }),
+        tinkerbellAgents: Type.Union(
+          (['address', 'id', 'off'] as const).map((how) => Type.Literal(how)),
+          {
+            default: 'address',
+            description:
+              'by what Tinkerbell’s own agents are told, which have no credentials: address (of their Hardware), id (as they say), off',
+          },
+        ),
       },
       strict,
     ),
@@ -75,6 +84,7 @@ export const ConfigSchema = Type.Object(
       },
       strict,
     ),
+    templates: TemplatesConfig,
     syslog: Type.Object({ port: port(514, 'UDP port that hears what machines say by syslog') }, strict),
     store: Type.Union([Type.Literal('sqlite')], { default: 'sqlite', description: 'where objects are kept' }),
     osDir: text('', 'netboot kernel and initramfs; default: os in the data directory'),

@@ -38,6 +38,7 @@ import { syslogServer } from './syslog/server.ts'
 import { tftpFiles } from './tftp/files.ts'
 import { tftpServer } from './tftp/server.ts'
 import { defaultLimits } from './tftp/transfer.ts'
+import { processOutside } from './template/outside/process.ts'
 import { checkTemplate } from './template/render.ts'
 import { createClinic } from './timeline/doctor/clinic.ts'
 import { serverState } from './timeline/doctor/premises.ts'
@@ -46,14 +47,18 @@ import type { Timeline } from './timeline/timeline.ts'
 import { createEngine } from './workflow/engine.ts'
 import { createLogs } from './workflow/logs.ts'
 import { plan } from './workflow/plan.ts'
+import type { PlanInput } from './workflow/plan.ts'
 import { version } from './version.ts'
 
 /** Files that ship with the program lie beside `src` and `dist`. */
 const shipped = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** What the parts share. */
 type House = {
   config: Config
+  env: Environment
   log: Logger
   address: Ip4
   opened: SqliteStore
@@ -66,9 +71,15 @@ type House = {
 /**
  * The server: opens what it owns, starts every part, and ends when `signal` aborts or a part fails.
  * Agents are told to reconnect, running writes finish.
+ * @param env seen by templates when `templates.allowNonHermetic` is set
  * @throws AppError for what keeps it from starting; the first failure of a part
  */
-export async function serve(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+export async function serve(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  env: Environment = {},
+): Promise<void> {
   const address = serverAddress(config.address, config.interface)
   const dataDir = resolve(config.dataDir)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
@@ -87,7 +98,7 @@ export async function serve(config: Config, log: Logger, signal: AbortSignal): P
   const lookup = createLookup({ log: log.child({ part: 'lookup' }), shelf: database.shelf })
   const metrics = createMetrics({ version, timeline })
   const opened = { ...database, store: metrics.store(database.store) }
-  const house: House = { config, log, address, opened, credentials, lookup, timeline, metrics }
+  const house: House = { config, log, env, address, opened, credentials, lookup, timeline, metrics }
   await resumeImports(inventoryDeps(house))
   const { parts, bound } = await createParts(house)
   log.info({ version, address, dataDir, kubeconfig: credentials.pki.kubeconfigPath }, 'ironwake starts')
@@ -109,6 +120,15 @@ const inventoryDeps = ({ opened, lookup, log }: House) => ({
   log: log.child({ part: 'inventory' }),
 })
 
+/** Rendering as this server is told to do it. */
+function templatesOf({ config, env }: House) {
+  const outside = config.templates.allowNonHermetic ? processOutside(env, clock.now) : undefined
+  return {
+    check: (text: string) => checkTemplate(text, { outside }),
+    plan: (input: Omit<PlanInput, 'outside'>) => plan({ ...input, outside }),
+  }
+}
+
 /** Every part by name; `bound` resolves when all listen and the lookup is in step. */
 async function createParts(house: House): Promise<{ parts: Record<string, Part>; bound: Promise<void> }> {
   const { config, log, address, opened, credentials, lookup, timeline, metrics } = house
@@ -128,6 +148,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     alarm: (alarm) => log.error({ part: 'identity', ...alarm }, 'boot credentials were shown twice'),
   })
   await identity.load()
+  const templates = templatesOf(house)
   const logs = createLogs({ side, clock, log: part('logs') })
   const engine = createEngine({
     store,
@@ -136,7 +157,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     log: part('workflow'),
     record,
     newId: ulid,
-    plan,
+    plan: templates.plan,
     logs,
     machineByAgent: lookup.machineByAgent,
   })
@@ -219,8 +240,8 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     workflowLogs: logs.read,
     workflowProgress: engine.workflowProgress,
     admission: {
-      checkTemplate,
-      renderWorkflow: (input) => void plan({ ...input, newId: ulid, now: clock.now() }),
+      checkTemplate: templates.check,
+      renderWorkflow: (input) => void templates.plan({ ...input, newId: ulid, now: clock.now() }),
       onRenderFailure: config.api.unrenderable,
     },
     workflowStates: config.api.workflowStates,

@@ -29,7 +29,7 @@ export function completeServerCommands(commands: ServerCommands, around: Surroun
     const config = await readConfig(options, around.env)
     const log = createLog(config.log.level, around.stdout.isTTY)
     const server = await import('./serve.ts')
-    await server.serve(Object.freeze(config), log, around.signal)
+    await server.serve(Object.freeze(config), log, around.signal, around.env)
   })
   withSettings(commands.print)
     .addOption(new Option('-o, --output <format>', 'output format').choices(['yaml', 'json']).default('yaml'))

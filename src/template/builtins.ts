@@ -95,7 +95,7 @@ function position(key: Value, last: number): number {
 }
 
 /** `slice item [from [to [capacity]]]`: part of a list, or of a text by bytes. */
-function sliceOf(item: Value, bounds: readonly Value[]): Value {
+export function sliceOf(item: Value, bounds: readonly Value[]): Value {
   if (item === null) throw new TemplateError('slice of untyped nil')
   if (bounds.length > 3) throw new TemplateError(`too many slice indexes: ${bounds.length}`)
   if (item instanceof GoStruct || (typeof item !== 'string' && !Array.isArray(item))) {

@@ -1,36 +1,34 @@
 import { messageOf } from '../model/error.ts'
+import { cost, expressionName, isValueThenLiteral, methodTarget } from './callee.ts'
 import type { Command, Expr, Node, Pipe, Program, Span } from './ast.ts'
 import { TemplateFault } from './fault.ts'
 import { printedText } from './format.ts'
 import { callFunc } from './func.ts'
 import type { FuncTable } from './func.ts'
-import { maxCallDepth, maxOutputBytes, maxSteps } from './limits.ts'
+import { ArgumentError, maxCallDepth, maxOutputBytes, maxSteps } from './limits.ts'
 import { GoStruct, bytesOf, isTrue, sortedKeys, typeName } from './value.ts'
-import type { Value } from './value.ts'
+import type { Method, Value } from './value.ts'
 
 /** `error`: asking a map for a key that it lacks is a fault; `default`: it yields no value. */
 export type MissingKey = 'error' | 'default'
+
+/** `maxMs`: the longest time it may take */
+export type EvaluateOptions = { functions: FuncTable; missingKey: MissingKey; maxMs: number }
 
 /**
  * Runs a parsed template (Go text/template) on `data`.
  * @throws TemplateFault
  */
-export function evaluate(
-  program: Program,
-  data: Value,
-  functions: FuncTable,
-  missingKey: MissingKey,
-): string {
-  const evaluator = new Evaluator(program, functions, missingKey)
-  return evaluator.run(data)
+export function evaluate(program: Program, data: Value, options: EvaluateOptions): string {
+  return new Evaluator(program, options).run(data)
 }
 
 type Variable = { name: string; value: Value }
 /** How a list of nodes ended: at its end, or by `{{break}}` or `{{continue}}`. */
 type Flow = 'done' | 'break' | 'continue'
 
-/** What functions are given and make costs one step for so many characters or items. */
-const unitsPerStep = 256
+/** After so many steps the time is looked at. */
+const stepsPerLook = 100
 
 class Evaluator {
   readonly #program: Program
@@ -41,11 +39,16 @@ class Evaluator {
   #outBytes = 0
   #steps = 0
   #calls = 0
+  #nextLook = 0
+  readonly #maxMs: number
+  readonly #deadline: number
 
-  constructor(program: Program, functions: FuncTable, missingKey: MissingKey) {
+  constructor(program: Program, { functions, missingKey, maxMs }: EvaluateOptions) {
     this.#program = program
     this.#functions = functions
     this.#missingKey = missingKey
+    this.#maxMs = maxMs
+    this.#deadline = performance.now() + maxMs
   }
 
   run(data: Value): string {
@@ -58,6 +61,10 @@ class Evaluator {
     this.#steps += steps
     if (this.#steps > maxSteps)
       throw new TemplateFault(node, `the template takes more than ${maxSteps} steps`)
+    if (this.#steps < this.#nextLook) return
+    this.#nextLook = this.#steps + stepsPerLook
+    if (performance.now() > this.#deadline)
+      throw new TemplateFault(node, `the template takes longer than ${this.#maxMs} ms`)
   }
 
   #write(node: Span, text: string): void {
@@ -135,6 +142,8 @@ class Evaluator {
 
   #range(dot: Value, pipe: Pipe, body: readonly Node[], otherwise: readonly Node[]): Flow {
     const subject = this.#commands(dot, pipe)
+    if (typeof subject === 'bigint' && pipe.variables.length > 1)
+      throw new TemplateFault(pipe, `can't use ${subject} to iterate over more than one variable`)
     const entries = this.#entries(pipe, subject)
     let empty = true
     if (!pipe.assign) for (const name of pipe.variables) this.#variables.push({ name, value: subject })
@@ -194,13 +203,37 @@ class Evaluator {
     const [first, ...args] = command.args
     if (!first) return null
     if (first.type === 'function') return this.#call(dot, command, first.name, args, piped)
-    if (args.length > 0 || piped !== undefined)
-      throw new TemplateFault(command, `can't give an argument to a value`)
-    return this.#expr(dot, first)
+    if (args.length === 0 && piped === undefined) return this.#expr(dot, first)
+    return this.#method(dot, command, first, args, piped)
+  }
+
+  /** `.Method a b`: only the last name of a field, a variable's field or a chain takes arguments. */
+  #method(dot: Value, node: Span, callee: Expr, args: readonly Expr[], piped: Value | undefined): Value {
+    const target = methodTarget(callee)
+    if (!target)
+      throw new TemplateFault(node, `can't give argument to non-function ${expressionName(callee)}`)
+    const receiver = this.#expr(dot, target.receiver)
+    const method = receiver instanceof GoStruct ? receiver.behaviour?.methods.get(target.name) : undefined
+    if (!method) {
+      this.#field(node, receiver, target.name)
+      throw new TemplateFault(node, `${target.name} has arguments but cannot be invoked as function`)
+    }
+    const values = args.map((arg) => this.#expr(dot, arg))
+    if (piped !== undefined) values.push(piped)
+    return this.#invoke(node, target.name, method, values)
+  }
+
+  #invoke(node: Span, name: string, method: Method, values: readonly Value[]): Value {
+    if (values.length !== method.params) {
+      const want = `want ${method.params} got ${values.length}`
+      throw new TemplateFault(node, `wrong number of args for ${name}: ${want}`)
+    }
+    return this.#guarded(node, () => method.call(...values), `error calling ${name}: `)
   }
 
   #call(dot: Value, node: Span, name: string, args: readonly Expr[], piped: Value | undefined): Value {
-    const func = this.#functions[name]
+    const named = this.#functions[name]
+    const func = piped === undefined && isValueThenLiteral(args) ? (named?.literalLast ?? named) : named
     if (!func) throw new TemplateFault(node, `function ${JSON.stringify(name)} not defined`)
     if (name === 'and' || name === 'or') return this.#shortCircuit(dot, node, name, args, piped)
     const values = args.map((arg) => this.#expr(dot, arg))
@@ -210,18 +243,19 @@ class Evaluator {
       values.reduce<number>((sum, value) => sum + cost(value), 1),
     )
     const spend = (steps: number) => this.#spend(node, steps)
-    const result = this.#guarded(node, () => callFunc(func, values, spend), `error calling ${name}: `)
+    const result = this.#guarded(node, () => callFunc(func, values, spend), `error calling ${name}: `, args)
     this.#spend(node, cost(result))
     return result
   }
 
-  /** Runs what may fail without knowing its place. */
-  #guarded<T>(node: Span, run: () => T, prefix = ''): T {
+  /** Runs what may fail without knowing its place: that of one of `args`, or of `node`. */
+  #guarded<T>(node: Span, run: () => T, prefix = '', args: readonly Span[] = []): T {
     try {
       return run()
     } catch (error) {
       if (error instanceof TemplateFault) throw error
-      throw new TemplateFault(node, prefix + messageOf(error))
+      const place = error instanceof ArgumentError ? (args[error.index] ?? node) : node
+      throw new TemplateFault(place, prefix + messageOf(error))
     }
   }
 
@@ -273,6 +307,8 @@ class Evaluator {
     if (value instanceof GoStruct) {
       const field = value.fields.get(name)
       if (field) return field.value
+      const method = value.behaviour?.methods.get(name)
+      if (method) return this.#invoke(node, name, method, [])
     } else if (value instanceof Map) {
       const item = value.get(name)
       if (item !== undefined) return item
@@ -284,11 +320,4 @@ class Evaluator {
     }
     throw new TemplateFault(node, `can't evaluate field ${name} in type ${typeName(value)}`)
   }
-}
-
-/** Steps in proportion to what a function must look at. */
-function cost(value: Value): number {
-  const size =
-    typeof value === 'string' || Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0
-  return Math.floor(size / unitsPerStep)
 }

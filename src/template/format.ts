@@ -31,6 +31,7 @@ export function writeValue(out: TextBuilder, value: Value, scalar: WriteScalar, 
   if (depth > maxNesting) throw new TemplateError(`value is nested deeper than ${maxNesting}`)
   if (value === null || typeof value !== 'object') return out.add(scalar(value))
   if (value instanceof GoStruct) {
+    if (value.behaviour) return out.add(value.behaviour.text)
     const fields = Array.from(value.fields.values(), (field) => field.value)
     return writeItems(out, '{', fields, '}', scalar, depth)
   }
@@ -95,7 +96,8 @@ export function quoteText(text: string): string {
   return `"${text.replace(notPrintable, (char) => quoteEscapes[char] ?? escapedPoint(char))}"`
 }
 
-function escapedPoint(char: string): string {
+/** `\x01`, `\u00e9`, `\U0001f600` */
+export function escapedPoint(char: string): string {
   const point = char.codePointAt(0) ?? 0
   if (point < 0x80) return `\\x${point.toString(16).padStart(2, '0')}`
   return point > 0xffff

@@ -1,4 +1,4 @@
-import { TemplateError } from './limits.ts'
+import { ArgumentError, TemplateError } from './limits.ts'
 import { GoStruct, typeName } from './value.ts'
 import type { Value, ValueMap } from './value.ts'
 
@@ -21,6 +21,8 @@ export type Func = {
   rest: ArgType | undefined
   /** @throws TemplateError */
   call: (args: readonly ArgOf[ArgType][], spend: Spend) => Value
+  /** takes the place of this function where it is written `name value "literal"` */
+  literalLast?: Func
 }
 
 /** Pays for work beyond the length of the arguments; throws when the template has used up its steps. */
@@ -67,16 +69,16 @@ export function callFunc(func: Func, args: readonly Value[], spend: Spend): Valu
     throw new TemplateError(`wrong number of args: want ${want} got ${args.length}`)
   }
   return func.call(
-    args.map((arg, i) => checked(arg, params[i] ?? rest ?? 'any')),
+    args.map((arg, i) => checked(arg, params[i] ?? rest ?? 'any', i)),
     spend,
   )
 }
 
-function checked(value: Value, type: ArgType): ArgOf[ArgType] {
+function checked(value: Value, type: ArgType, index: number): ArgOf[ArgType] {
   const result = converted(value, type)
   if (result !== undefined) return result
   const found = value === null ? 'nil' : typeName(value)
-  throw new TemplateError(`wrong type for value; expected ${type}; got ${found}`)
+  throw new ArgumentError(index, `wrong type for value; expected ${type}; got ${found}`)
 }
 
 function converted(value: Value, type: ArgType): ArgOf[ArgType] | undefined {

@@ -6,6 +6,8 @@ export const maxOutputBytes = 256 * 1024
 export const maxSourceLength = 1024 * 1024
 /** evaluated nodes, plus work in proportion to the text that functions are given */
 export const maxSteps = 500_000
+/** time of one rendering, ms; the server answers nobody else meanwhile */
+export const maxRenderMs = 2000
 /** UTF-16 units of any text that a function makes */
 export const maxTextLength = 1024 * 1024
 /** items of any list that a function makes */
@@ -18,6 +20,16 @@ export const maxCallDepth = 500
 /** A failure inside a function, a literal or a value: its place is added by whoever knows it. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError'
+}
+
+/** A failure of one argument of a function, counted from 0. */
+export class ArgumentError extends TemplateError {
+  readonly index: number
+
+  constructor(index: number, message: string) {
+    super(message)
+    this.index = index
+  }
 }
 
 /** @throws TemplateError when a text of this length must not be made */

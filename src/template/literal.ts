@@ -2,6 +2,7 @@ import { TemplateError } from './limits.ts'
 
 const integer = /^([+-]?)(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[0-9][0-9_]*)$/
 const float = /^[+-]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?$/
+const hexFloat = /^([+-]?)0[xX]([0-9a-fA-F_]*)\.?([0-9a-fA-F_]*)[pP]([+-]?[0-9]{1,5})$/
 const minInt64 = -(2n ** 63n)
 const maxInt64 = 2n ** 63n - 1n
 
@@ -10,10 +11,22 @@ const maxInt64 = 2n ** 63n - 1n
  * @throws TemplateError
  */
 export function numberValue(text: string): bigint | number {
+  if (/_(?![0-9a-fA-F])|(?<![0-9a-fA-FxXbBoO])_|_.*\.|\..*_/.test(text) && !hexFloat.test(text))
+    throw new TemplateError(`bad number ${JSON.stringify(text)}: "_" stands between digits`)
   const whole = integer.exec(text)
   if (whole) return integerValue(text, whole[1] === '-', whole[2] ?? '')
   if (float.test(text)) return Number(text.replaceAll('_', ''))
+  const hex = hexFloat.exec(text)
+  if (hex) return hexFloatValue(hex)
   throw new TemplateError(`bad number ${JSON.stringify(text)}`)
+}
+
+/** `0x1.8p3`: hexadecimal digits times a power of 2. */
+function hexFloatValue([text, sign, whole = '', places = '', power]: RegExpExecArray): number {
+  const digits = (whole + places).replaceAll('_', '')
+  if (digits === '') throw new TemplateError(`bad number ${JSON.stringify(text)}`)
+  const size = Number(`0x${digits}`) * 2 ** (Number(power) - 4 * places.replaceAll('_', '').length)
+  return sign === '-' ? -size : size
 }
 
 function integerValue(text: string, negative: boolean, digits: string): bigint {

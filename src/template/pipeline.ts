@@ -3,6 +3,7 @@ import { TemplateFault } from './fault.ts'
 import type { Token } from './lexer.ts'
 import { maxNesting } from './limits.ts'
 import { charValue, numberValue, stringValue } from './literal.ts'
+import { nonHermeticNames } from './outside.ts'
 import type { TokenReader } from './token-reader.ts'
 
 const blockWords = new Set([
@@ -140,9 +141,14 @@ function parseWord(tokens: TokenReader, token: Token): Expr {
   }
   if (blockWords.has(token.text))
     throw new TemplateFault(token, `unexpected {{${token.text}}} inside an action`)
-  if (!tokens.hasFunction(token.text))
-    throw new TemplateFault(token, `function ${JSON.stringify(token.text)} not defined`)
+  if (!tokens.hasFunction(token.text)) throw new TemplateFault(token, unknownFunction(token.text))
   return { type: 'function', name: token.text, ...span }
+}
+
+function unknownFunction(name: string): string {
+  if (!nonHermeticNames.has(name)) return `function ${JSON.stringify(name)} not defined`
+  const what = 'depends on more than the template and its data, and is switched off'
+  return `function ${JSON.stringify(name)} ${what}: set templates.allowNonHermetic to true to allow it`
 }
 
 function parseParens(tokens: TokenReader, left: Token): Expr {

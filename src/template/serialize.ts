@@ -37,8 +37,7 @@ function writeJson(out: TextBuilder, value: Value, style: JsonStyle, line: strin
 function jsonScalar(value: null | boolean | bigint | number): string {
   if (typeof value === 'number' && !Number.isFinite(value))
     throw new TemplateError(`${value} has no JSON text`)
-  if (typeof value !== 'number') return String(value)
-  return String(value).replace(/e-(\d)$/, 'e-0$1')
+  return String(value)
 }
 
 function jsonString(text: string, escapeHtml: boolean): string {

@@ -1,8 +1,9 @@
-import { divisorOf, isEmpty, textOf, textsOf, toFloat, toInt, wrap } from './cast.ts'
+import { isEmpty, textOf, textsOf, toInt } from './cast.ts'
+import { sliceOf } from './builtins.ts'
 import { isDeepEqual } from './compare.ts'
 import { fn, fnRest } from './func.ts'
 import type { FuncTable, Spend } from './func.ts'
-import { TemplateError, checkListLength } from './limits.ts'
+import { TemplateError, checkListLength, maxNesting } from './limits.ts'
 import { fromJson, jsonText } from './serialize.ts'
 import { GoStruct, sortedKeys, typeName } from './value.ts'
 import type { Value, ValueMap } from './value.ts'
@@ -18,47 +19,21 @@ export const defaultFunctions: FuncTable = {
   toJson: fn(['any'], (value) => jsonText(value, { escapeHtml: true, indent: '' })),
   toRawJson: fn(['any'], (value) => jsonText(value, { escapeHtml: false, indent: '' })),
   toPrettyJson: fn(['any'], (value) => jsonText(value, { escapeHtml: true, indent: '  ' })),
-  fromJson: fn(['string'], fromJson),
+  fromJson: fn(['string'], (text) => {
+    try {
+      return fromJson(text)
+    } catch {
+      return null
+    }
+  }),
+  mustFromJson: fn(['string'], fromJson),
+  deepCopy: fn(['any'], deepCopy),
   typeOf: fn(['any'], typeName),
+  typeIs: fn(['string', 'any'], (type, value) => typeName(value) === type),
+  typeIsLike: fn(['string', 'any'], (type, value) => [type, `*${type}`].includes(typeName(value))),
   kindOf: fn(['any'], kindOf),
   kindIs: fn(['string', 'any'], (kind, value) => kindOf(value) === kind),
   deepEqual: fn(['any', 'any'], isDeepEqual),
-}
-
-/** Sprig's arithmetic: operands of any type are cast to int64, or to float64 for the `…f` ones. */
-export const numberFunctions: FuncTable = {
-  int: fn(['any'], toInt),
-  int64: fn(['any'], toInt),
-  float64: fn(['any'], toFloat),
-  atoi: fn(['string'], (text) => (/^[+-]?[0-9]+$/.test(text) ? wrap(BigInt(text.replace(/^\+/, ''))) : 0n)),
-  add: fnRest([], 'any', (args) => args.reduce((sum: bigint, arg) => wrap(sum + toInt(arg)), 0n)),
-  add1: fn(['any'], (value) => wrap(toInt(value) + 1n)),
-  sub: fn(['any', 'any'], (a, b) => wrap(toInt(a) - toInt(b))),
-  mul: fnRest(['any'], 'any', (first, rest) =>
-    rest.reduce((product: bigint, arg) => wrap(product * toInt(arg)), toInt(first)),
-  ),
-  div: fn(['any', 'any'], (a, b) => wrap(toInt(a) / divisorOf(b))),
-  mod: fn(['any', 'any'], (a, b) => toInt(a) % divisorOf(b)),
-  max: fnRest(['any'], 'any', (first, rest) =>
-    rest.map(toInt).reduce((a, b) => (b > a ? b : a), toInt(first)),
-  ),
-  min: fnRest(['any'], 'any', (first, rest) =>
-    rest.map(toInt).reduce((a, b) => (b < a ? b : a), toInt(first)),
-  ),
-  addf: fnRest([], 'any', (args) => args.reduce((sum: number, arg) => sum + toFloat(arg), 0)),
-  subf: fnRest(['any'], 'any', (first, rest) =>
-    rest.reduce((left: number, arg) => left - toFloat(arg), toFloat(first)),
-  ),
-  mulf: fnRest(['any'], 'any', (first, rest) =>
-    rest.reduce((left: number, arg) => left * toFloat(arg), toFloat(first)),
-  ),
-  divf: fnRest(['any'], 'any', (first, rest) =>
-    rest.reduce((left: number, arg) => left / toFloat(arg), toFloat(first)),
-  ),
-  floor: fn(['any'], (value) => Math.floor(toFloat(value))),
-  ceil: fn(['any'], (value) => Math.ceil(toFloat(value))),
-  until: fn(['int'], (count) => steps(0, count, count < 0 ? -1 : 1)),
-  untilStep: fn(['int', 'int', 'int'], steps),
 }
 
 /** Sprig's functions on lists. */
@@ -78,6 +53,8 @@ export const listFunctions: FuncTable = {
   }),
   reverse: fn(['list'], (items) => items.toReversed()),
   compact: fn(['list'], (items) => items.filter((item) => !isEmpty(item))),
+  chunk: fn(['int', 'list'], chunk),
+  slice: fnRest(['any'], 'any', listSlice),
   has: fn(['any', 'list'], (item, items, spend) => includes(items, item, spend)),
   without: fnRest(['list'], 'any', (items, dropped, spend) =>
     items.filter((item) => !includes(dropped, item, spend)),
@@ -122,9 +99,31 @@ export const mapFunctions: FuncTable = {
   mergeOverwrite: fnRest(['map'], 'map', (target, sources, spend) => merged(target, sources, true, spend)),
 }
 
+/** A copy that shares nothing with `value`. */
+function deepCopy(value: Value, spend: Spend, depth = 0): Value {
+  spend(1)
+  if (depth > maxNesting) throw new TemplateError(`value is nested deeper than ${maxNesting}`)
+  const copy = (item: Value) => deepCopy(item, spend, depth + 1)
+  if (Array.isArray(value)) return value.map(copy)
+  return value instanceof Map ? new Map(Array.from(value, ([key, item]) => [key, copy(item)])) : value
+}
+
+/** Lists of `size` items; the last one may be shorter. */
+function chunk(size: number, items: readonly Value[]): Value[] {
+  if (size < 1) throw new TemplateError(`chunks of ${size} items, expected at least 1`)
+  const count = Math.ceil(items.length / size)
+  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
+/** Sprig's slice for lists, whose bounds may be of any type; Go's for texts, which Sprig refuses. */
+function listSlice(list: Value, bounds: readonly Value[]): Value {
+  if (!Array.isArray(list) || bounds.length > 2) return sliceOf(list, bounds)
+  return list.length === 0 ? null : sliceOf(list, bounds.map(toInt))
+}
+
 function kindOf(value: Value): string {
   if (value === null) return 'invalid'
-  if (value instanceof GoStruct) return 'struct'
+  if (value instanceof GoStruct) return value.goType.startsWith('*') ? 'ptr' : 'struct'
   if (value instanceof Map) return 'map'
   return Array.isArray(value) ? 'slice' : typeName(value)
 }
@@ -140,13 +139,6 @@ function appended(items: readonly Value[], item: Value): Value[] {
 
 function includes(items: readonly Value[], wanted: Value, spend: Spend): boolean {
   return items.some((item) => isDeepEqual(item, wanted, spend))
-}
-
-/** Whole numbers from `start` until `stop`; none when `step` does not lead there. */
-function steps(start: number, stop: number, step: number): Value[] {
-  const count = step === 0 ? 0 : Math.max(0, Math.ceil((stop - start) / step))
-  checkListLength(count)
-  return Array.from({ length: count }, (_, i) => BigInt(start + i * step))
 }
 
 /** `dig "a" "b" otherwise map`: the value at a path of keys. */
@@ -171,7 +163,7 @@ function merged(target: ValueMap, sources: readonly ValueMap[], overwrite: boole
     for (const [key, value] of source) {
       const old = target.get(key) ?? null
       if (old instanceof Map && value instanceof Map) merged(old, [value], overwrite, spend)
-      else if (isEmpty(old) || (overwrite && !isEmpty(value))) target.set(key, value)
+      else if (overwrite || isEmpty(old)) target.set(key, value)
     }
   }
   return target

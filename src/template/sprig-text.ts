@@ -1,7 +1,7 @@
 import { textOf, textsOf } from './cast.ts'
 import { quoteText } from './format.ts'
 import { fn, fnRest } from './func.ts'
-import type { FuncTable } from './func.ts'
+import type { Func, FuncTable } from './func.ts'
 import { TemplateError, checkListLength, checkTextLength } from './limits.ts'
 import { bytesOf, textOfBytes } from './value.ts'
 import type { Value } from './value.ts'
@@ -28,9 +28,9 @@ export const textFunctions: FuncTable = {
   repeat: fn(['int', 'string'], repeat),
   substr: fn(['int', 'int', 'string'], substr),
   trunc: fn(['int', 'string'], trunc),
-  contains: fn(['string', 'string'], (part, text) => text.includes(part)),
-  hasPrefix: fn(['string', 'string'], (start, text) => text.startsWith(start)),
-  hasSuffix: fn(['string', 'string'], (end, text) => text.endsWith(end)),
+  contains: eitherOrder((text, part) => text.includes(part)),
+  hasPrefix: eitherOrder((text, start) => text.startsWith(start)),
+  hasSuffix: eitherOrder((text, end) => text.endsWith(end)),
   replace: fn(['string', 'string', 'string'], replace),
   quote: fnRest([], 'any', (args) =>
     set(args)
@@ -42,7 +42,7 @@ export const textFunctions: FuncTable = {
       .map((arg) => `'${textOf(arg)}'`)
       .join(' '),
   ),
-  cat: fnRest([], 'any', (args) => set(args).map(textOf).join(' ').trim()),
+  cat: fnRest([], 'any', (args) => set(args).map(textOf).join(' ')),
   indent: fn(['int', 'string'], indent),
   nindent: fn(['int', 'string'], (spaces, text) => `\n${indent(spaces, text)}`),
   plural: fn(['string', 'string', 'int'], (one, many, count) => (count === 1 ? one : many)),
@@ -53,13 +53,25 @@ export const textFunctions: FuncTable = {
   splitList: fn(['string', 'string'], (by, text) => splitText(text, by)),
   join: fn(['string', 'any'], (by, items) => joinTexts(by, textsOf(items))),
   sortAlpha: fn(['any'], (items) => textsOf(items).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))),
-  b64enc: fn(['string'], (text) =>
-    btoa(Array.from(bytesOf(text), (byte) => String.fromCharCode(byte)).join('')),
-  ),
-  b64dec: fn(['string'], base64Decode),
+  hello: fn([], () => 'Hello!'),
   fail: fn(['string'], (message) => {
     throw new TemplateError(message)
   }),
+}
+
+/**
+ * A test of a text for a part of it. Sprig puts the part first. Templates of Tinkerbell up to 0.10 put it last, which can
+ * be seen from a literal at the end, `contains .device "nvme"`: there the test also holds that way round, unless the
+ * literal is the longer text and so can be no part.
+ */
+function eitherOrder(test: (text: string, part: string) => boolean): Func {
+  return {
+    ...fn(['string', 'string'], (part, text) => test(text, part)),
+    literalLast: fn(
+      ['string', 'string'],
+      (value, literal) => test(literal, value) || (literal.length <= value.length && test(value, literal)),
+    ),
+  }
 }
 
 function set(args: readonly Value[]): Value[] {
@@ -136,13 +148,4 @@ function numbered(parts: readonly string[]): Map<string, Value> {
 function joinTexts(by: string, texts: readonly string[]): string {
   checkTextLength(texts.reduce((sum, text) => sum + text.length + by.length, 0))
   return texts.join(by)
-}
-
-/** Text of base64; Sprig puts the decoder's complaint into the output, we make it a fault. */
-function base64Decode(text: string): string {
-  const plain = text.replace(/[\r\n]/g, '')
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(plain)) {
-    throw new TemplateError('text is not base64')
-  }
-  return textOfBytes(Uint8Array.from(atob(plain), (char) => char.charCodeAt(0)))
 }

@@ -1,4 +1,4 @@
-import { quoteText, scalarText, writeValue } from './format.ts'
+import { escapedPoint, quoteText, scalarText, writeValue } from './format.ts'
 import { TemplateError, checkTextLength } from './limits.ts'
 import { floatText } from './number-text.ts'
 import { TextBuilder } from './text-builder.ts'
@@ -118,13 +118,19 @@ function verbText(spec: Spec, value: Scalar): string | undefined {
 function stringVerb(spec: Spec, value: string): string | undefined {
   const cut = spec.precision === undefined ? value : Array.from(value).slice(0, spec.precision).join('')
   if (spec.verb === 's') return pad(spec, cut)
-  if (spec.verb === 'q')
-    return pad(spec, spec.sharp && !/[`\p{C}]/u.test(cut) ? `\`${cut}\`` : quoteText(cut))
+  if (spec.verb === 'q') return pad(spec, quotedVerb(spec, cut))
   if (spec.verb !== 'x' && spec.verb !== 'X') return undefined
   checkTextLength(cut.length * 6)
   const hex = Array.from(bytesOf(cut), (byte) => byte.toString(16).padStart(2, '0'))
-  const joined = hex.join(spec.space ? ' ' : '')
+  const mark = spec.sharp && hex.length > 0 ? '0x' : ''
+  const joined = mark + hex.join(spec.space ? ` ${mark}` : '')
   return pad(spec, spec.verb === 'X' ? joined.toUpperCase() : joined)
+}
+
+/** %q: `#` prefers backquotes, `+` writes only ASCII. */
+function quotedVerb(spec: Spec, text: string): string {
+  if (spec.sharp && !/[`\p{C}]/u.test(text)) return `\`${text}\``
+  return spec.plus ? quoteText(text).replace(/[^\0-\x7f]/gu, escapedPoint) : quoteText(text)
 }
 
 const bases: Readonly<Record<string, { radix: number; prefix: string }>> = {
@@ -139,7 +145,10 @@ const bases: Readonly<Record<string, { radix: number; prefix: string }>> = {
 function integerVerb(spec: Spec, value: bigint): string | undefined {
   if (spec.verb === 'c') return pad(spec, pointText(value))
   if (spec.verb === 'q') return pad(spec, `'${pointText(value)}'`)
-  if (spec.verb === 'U') return pad(spec, `U+${value.toString(16).toUpperCase().padStart(4, '0')}`)
+  if (spec.verb === 'U') {
+    const code = `U+${value.toString(16).toUpperCase().padStart(4, '0')}`
+    return pad(spec, spec.sharp ? `${code} '${pointText(value)}'` : code)
+  }
   const base = bases[spec.verb]
   if (!base) return undefined
   const size = value < 0n ? -value : value

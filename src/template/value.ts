@@ -7,14 +7,22 @@ export type ValueMap = Map<string, Value>
 /** One field of a Go struct; `json` is its name in JSON, where zero values are left out when it differs from the Go name. */
 export type StructField = { json: string; value: Value }
 
-/** A Go struct: its fields have Go names, and asking for any other field is a fault. */
+/** A method of a Go value; arguments are already checked in number, not in type. @throws TemplateError */
+export type Method = { params: number; call: (...args: Value[]) => Value }
+
+/** What a Go type has besides fields: methods, and the text that its String method gives. */
+export type Behaviour = { methods: ReadonlyMap<string, Method>; text: string }
+
+/** A Go struct: its fields have Go names, and asking for any other field or method is a fault. */
 export class GoStruct {
   readonly goType: string
   readonly fields: ReadonlyMap<string, StructField>
+  readonly behaviour: Behaviour | undefined
 
-  constructor(goType: string, fields: ReadonlyMap<string, StructField>) {
+  constructor(goType: string, fields: ReadonlyMap<string, StructField>, behaviour?: Behaviour) {
     this.goType = goType
     this.fields = fields
+    this.behaviour = behaviour
   }
 }
 

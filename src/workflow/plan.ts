@@ -1,5 +1,6 @@
 import type { Hardware } from '../model/hardware.ts'
 import type { ActionStatus, TaskStatus, WorkflowSpec, WorkflowStatus } from '../model/workflow.ts'
+import type { Outside } from '../template/outside.ts'
 import { render } from '../template/render.ts'
 import { readDocument } from './document.ts'
 import type { TemplateAction, TemplateTask } from './document.ts'
@@ -36,6 +37,8 @@ export type PlanInput = {
   /** the Hardware of `spec.hardwareRef`; none when that is empty */
   hardware: Hardware | undefined
   references?: References
+  /** what templates may ask besides their data; nothing unless `templates.allowNonHermetic` is set */
+  outside?: Outside | undefined
   /** a new ULID at each call */
   newId: () => string
   /** epoch ms */
@@ -49,7 +52,7 @@ export type PlanInput = {
  */
 export function plan(input: PlanInput): { status: WorkflowStatus } {
   const data = renderData(input.hardware, input.spec.hardwareMap ?? {}, input.references)
-  const document = readDocument(render(input.template, data))
+  const document = readDocument(render(input.template, data, { outside: input.outside }))
   const tasks = document.tasks.map((task) => taskStatus(task, input.newId))
   const [first] = tasks
   const time = new Date(input.now).toISOString().replace(/\.\d+Z$/, 'Z')

@@ -210,7 +210,7 @@ const hostile = [
   {
     name: 'loops in loops',
     text: '{{range until 90000}}{{range until 90000}}{{end}}{{end}}',
-    want: 'more than 500000 steps',
+    want: /more than 500000 steps|longer than 2000 ms/,
   },
   { name: 'a long repetition', text: '{{repeat 1000000000 "x"}}', want: 'text longer than' },
   { name: 'a wide format', text: '{{printf "%1000000000d" 1}}', want: 'width 1000000000' },
@@ -223,7 +223,7 @@ const hostile = [
   {
     name: 'a comparison of lists that hold themselves many times',
     text: '{{$x := list 1}}{{$y := list 1}}{{range until 60}}{{$x = list $x $x}}{{$y = list $y $y}}{{end}}{{deepEqual $x $y}}',
-    want: 'more than 500000 steps',
+    want: /more than 500000 steps|longer than 2000 ms/,
   },
   {
     name: 'a map that holds itself',
