@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { Clock } from '../model/clock.ts'
 import { AppError, messageOf } from '../model/error.ts'
+import type { Wal } from './sqlite-wal.ts'
 
 /** Limits of one transaction, so that packets are answered between two of them. */
 const maxWrites = 1000
@@ -29,8 +30,8 @@ type Write = { op: () => unknown; resolve(value: unknown): void; reject(error: u
 type Deps = {
   db: Database
   clock: Pick<Clock, 'now'>
-  /** makes what was committed so far outlast a loss of power; without it nothing has to */
-  flush?: (() => Promise<void>) | undefined
+  /** what makes commits outlast a loss of power; without it nothing has to */
+  log?: Pick<Wal, 'flush' | 'isLong' | 'checkpoint'> | undefined
   /** last step inside each transaction */
   beforeCommit(): void
   /** after each commit; @returns what is to be done when it is on disk */
@@ -49,6 +50,8 @@ export function createGroupCommit(deps: Deps): GroupCommit {
   let scheduled = false
   let unflushed = emptyBatch()
   let flushing: Promise<void> | undefined
+  /** no transaction may begin */
+  let isPaused = false
   let broken: AppError | undefined
   let closed: (() => void) | undefined
 
@@ -60,6 +63,7 @@ export function createGroupCommit(deps: Deps): GroupCommit {
 
   function drain() {
     scheduled = false
+    if (isPaused) return
     if (broken) {
       for (const { reject } of queue.splice(0)) reject(broken)
       return closed?.()
@@ -76,14 +80,26 @@ export function createGroupCommit(deps: Deps): GroupCommit {
     const batch = unflushed
     unflushed = emptyBatch()
     try {
-      await deps.flush?.()
+      await deps.log?.flush()
     } catch (error) {
       fail(batch, error)
       batch.settle = []
     }
     for (const settle of batch.settle) settle()
+    if (!broken && deps.log?.isLong()) await checkpoint(deps.log)
     flushing = unflushed.settle.length > 0 ? flush() : undefined
     if (!flushing && queue.length === 0) closed?.()
+  }
+
+  async function checkpoint(log: Pick<Wal, 'checkpoint'>): Promise<void> {
+    isPaused = true
+    try {
+      await log.checkpoint()
+    } catch (error) {
+      fail(emptyBatch(), error)
+    }
+    isPaused = false
+    if (queue.length > 0) schedule()
   }
 
   /** What the disk has of it is not known: nothing more may build upon it. */
@@ -112,11 +128,12 @@ export function createGroupCommit(deps: Deps): GroupCommit {
         })
       if (broken) throw broken
     },
-    close() {
-      return new Promise((resolve) => {
+    async close() {
+      await new Promise<void>((resolve) => {
         closed = resolve
         if (queue.length === 0 && !flushing) resolve()
       })
+      if (!broken) await deps.log?.checkpoint()
     },
   }
 }

@@ -1,7 +1,4 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 import type { Clock } from '../model/clock.ts'
@@ -15,6 +12,7 @@ import type { HistoryLimits } from './sqlite-history.ts'
 import { migrate } from './sqlite-migrations.ts'
 import { createObjects, createShelf } from './sqlite-objects.ts'
 import { createSide } from './sqlite-side.ts'
+import { openWal } from './sqlite-wal.ts'
 import type { Store } from './store.ts'
 
 /** Objects and side tables of one database. `close` ends watches and resolves when queued writes are on disk. */
@@ -45,14 +43,14 @@ const busyMs = 500
  */
 export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps): Promise<SqliteStore> {
   const db = openFile(path)
-  const wal = path === ':memory:' ? undefined : await openWal(path)
+  const wal = path === ':memory:' ? undefined : await openWal(db, path)
   const events = createEvents(db, { ...defaultLimits, ...limits })
   const feed = createFeed(events)
   const group = createGroupCommit({
     db,
     clock,
     beforeCommit: events.prune,
-    flush: wal && (() => wal.datasync()),
+    log: wal,
     committed: () => {
       const { changes, bytes } = events.commit()
       return () => {
@@ -65,6 +63,8 @@ export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps)
   const close = async () => {
     await group.close()
     feed.close()
+    // What a checkpoint has left is SQLite's to move, and to flush.
+    db.pragma('synchronous = FULL')
     db.close()
     await wal?.close()
   }
@@ -85,9 +85,7 @@ function openFile(path: string): Database {
     // Set before the first access in WAL mode, this also keeps the WAL's index out of shared memory.
     db.pragma('locking_mode = EXCLUSIVE')
     db.pragma('journal_mode = WAL')
-    // Commits are flushed by `openWal`'s handle: not here, where the whole process would wait for the disk.
-    db.pragma('synchronous = NORMAL')
-    db.pragma(`journal_size_limit = ${64 * 1024 * 1024}`)
+    db.pragma('synchronous = FULL')
     migrate(db)
     return db
   } catch (error) {
@@ -97,13 +95,6 @@ function openFile(path: string): Database {
     const reason = inUse ? 'in use by another process' : messageOf(error)
     throw new AppError('Unavailable', `cannot open database ${path}: ${reason}`, { cause: error })
   }
-}
-
-/** The write-ahead log, whose flush makes commits durable; the folder's is for the name of a new file. */
-async function openWal(path: string): Promise<FileHandle> {
-  await using folder = await open(dirname(path))
-  await folder.sync()
-  return open(`${path}-wal`)
 }
 
 /** SQLite gives its side files the mode of the database file. */

@@ -8,12 +8,18 @@ import { createGroupCommit } from '../../src/store/sqlite-commit.ts'
 function setUp(t: Test) {
   const db = new Sqlite(':memory:')
   t.teardown(() => db.close())
-  const flushes: { resolve(): void; reject(error: Error): void }[] = []
+  type Waiting = { resolve(): void; reject(error: Error): void }
+  const [flushes, checkpoints]: [Waiting[], Waiting[]] = [[], []]
+  let isLong = false
   const told: string[] = []
   const group = createGroupCommit({
     db,
     clock: systemClock,
-    flush: () => new Promise((resolve, reject) => void flushes.push({ resolve, reject })),
+    log: {
+      flush: () => new Promise((resolve, reject) => void flushes.push({ resolve, reject })),
+      isLong: () => isLong,
+      checkpoint: () => new Promise((resolve, reject) => void checkpoints.push({ resolve, reject })),
+    },
     beforeCommit: () => {},
     committed: () => () => void told.push('watchers'),
     rolledBack: () => {},
@@ -22,11 +28,18 @@ function setUp(t: Test) {
   const turns = async () => {
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
-  return { group, flushes, told, write, turns }
+  const setLong = (long: boolean) => void (isLong = long)
+  const close = async () => {
+    const closing = group.close()
+    await turns()
+    checkpoints.at(-1)?.resolve()
+    await closing
+  }
+  return { group, flushes, checkpoints, told, write, turns, setLong, close }
 }
 
 t.test('nobody is told of a write before it is on disk', async (t) => {
-  const { group, flushes, told, write, turns } = setUp(t)
+  const { group, flushes, told, write, turns, close } = setUp(t)
   const first = write('a')
   await turns()
   const second = write('b')
@@ -42,11 +55,11 @@ t.test('nobody is told of a write before it is on disk', async (t) => {
   flushes[1]!.resolve()
   await Promise.all([second, readable])
   t.ok(told.includes('b') && told.includes('reader'))
-  await group.close()
+  await close()
 })
 
 t.test('when the disk refuses a flush, nothing is acknowledged any more', async (t) => {
-  const { group, flushes, told, write, turns } = setUp(t)
+  const { group, flushes, told, write, turns, close } = setUp(t)
   const first = write('a')
   await turns()
   const second = write('b')
@@ -57,5 +70,44 @@ t.test('when the disk refuses a flush, nothing is acknowledged any more', async 
   await t.rejects(write('c'), refused)
   await t.rejects(group.flushed(), refused)
   t.same(told, [])
-  await group.close()
+  await close()
+})
+
+t.test(
+  'while the log is moved into the file, writes wait, and what was flushed before is told',
+  async (t) => {
+    const { flushes, checkpoints, told, write, turns, setLong, close } = setUp(t)
+    setLong(true)
+    const first = write('a')
+    await turns()
+    flushes[0]!.resolve()
+    await first
+    await turns()
+    t.equal(checkpoints.length, 1)
+    const second = write('b')
+    await turns()
+    t.equal(flushes.length, 1, 'no transaction has begun')
+    setLong(false)
+    checkpoints[0]!.resolve()
+    await turns()
+    flushes[1]!.resolve()
+    await second
+    t.ok(told.includes('b'))
+    await close()
+  },
+)
+
+t.test('when the disk refuses it, nothing is acknowledged any more', async (t) => {
+  const { flushes, checkpoints, told, write, turns, setLong, close } = setUp(t)
+  setLong(true)
+  const first = write('a')
+  await turns()
+  flushes[0]!.resolve()
+  await first
+  await turns()
+  const second = write('b')
+  checkpoints[0]!.reject(new Error('input/output error'))
+  await t.rejects(second, { code: 'Unavailable', message: /the disk refused a flush/ })
+  t.notOk(told.includes('b'))
+  await close()
 })
