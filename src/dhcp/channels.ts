@@ -12,7 +12,7 @@ import type { Channel } from './socket.ts'
 export type Link = {
   readonly device: string | undefined
   channel: Channel | undefined
-  /** addresses of the interface that leads to its clients; empty when it has none, or is down */
+  /** addresses of the interface that leads to its clients; empty when it has none, or is down. Another array for others */
   subnets: readonly Subnet[]
 }
 
@@ -109,7 +109,9 @@ export function createLinks(deps: Deps): Links {
 
   function noteAddresses(link: Kept): void {
     const { device, channel } = link
-    link.subnets = subnetsOf(device, serverIp)
+    const subnets = subnetsOf(device, serverIp)
+    // what is decided on a link is kept for as long as they are the same object
+    if (!isSame(subnets, link.subnets)) link.subnets = subnets
     if (!channel) return
     const isUp = link.subnets.length > 0
     if (link.isUp === true && !isUp)
@@ -149,6 +151,10 @@ export function createLinks(deps: Deps): Links {
     },
   }
 }
+
+const isSame = (one: readonly Subnet[], other: readonly Subnet[]): boolean =>
+  one.length === other.length &&
+  one.every(({ ip, netmask }, at) => ip === other[at]!.ip && netmask === other[at]!.netmask)
 
 /** Addresses of the interface that is served: of `device`, else of the one that holds `serverIp`. */
 function subnetsOf(device: string | undefined, serverIp: Ip4): Subnet[] {

@@ -2,16 +2,15 @@ import type { Clock } from '../model/clock.ts'
 import { createLimiter } from '../model/limiter.ts'
 import type { Machine } from '../model/machine.ts'
 import type { Logger } from '../log.ts'
+import type { Mac } from '../model/mac.ts'
 import type { RecordStage } from '../timeline/stage.ts'
-import type { Reply } from './decide.ts'
-import type { Query } from './query.ts'
-import { tracesOf } from './trail.ts'
+import type { Answer } from './answer.ts'
 
 type Deps = { log: Logger; clock: Clock; record: RecordStage }
 
 export type Notes = {
   /** Records what was asked and answered, and says what someone must look into, as often as is good. */
-  decided(query: Query, reply: Reply, machine: Machine | undefined, device: string | undefined): void
+  decided(mac: Mac, answer: Answer, machine: Machine | undefined, device: string | undefined): void
   /** Whether this may be said, which a network can cause all the time. */
   maySay(what: string): boolean
   /** the same, for faults of our own */
@@ -30,24 +29,23 @@ export function createNotes({ log, clock, record }: Deps): Notes {
   const troubles = createLimiter({ everyMs: 600_000, perMinute: 60, maxKeys: 4096 })
   const limited = createLimiter({ everyMs: 10_000, perMinute: 60, maxKeys: 4096 })
 
-  function isRecorded(query: Query, reply: Reply, machine: Machine | undefined): boolean {
-    const { mac } = query
-    if (reply.kind === 'silent' && reply.why === 'rate-limited') return limited.allow(mac, clock.now())
+  function isRecorded(mac: Mac, answer: Answer, machine: Machine | undefined): boolean {
+    const { type, client, outcome, message } = answer
+    if (outcome === 'rate-limited') return limited.allow(mac, clock.now())
     if (machine) return true
-    if (reply.kind !== 'silent') return guests.allow(`${mac} ${query.type}`, clock.now())
-    if (!strangers.allow(`${mac} ${reply.why}`, clock.now())) return false
-    if (reply.why === 'unknown-machine' && news.allow(mac, clock.now()))
-      log.info({ mac, client: query.client.stage }, 'an unknown machine asks for an address')
+    if (message) return guests.allow(`${mac} ${type}`, clock.now())
+    if (!strangers.allow(`${mac} ${outcome}`, clock.now())) return false
+    if (outcome === 'unknown-machine' && news.allow(mac, clock.now()))
+      log.info({ mac, client }, 'an unknown machine asks for an address')
     return true
   }
 
   return {
-    decided(query, reply, machine, device) {
-      const { mac } = query
-      if (!isRecorded(query, reply, machine)) return
-      const traces = tracesOf(query, reply)
+    decided(mac, answer, machine, device) {
+      if (!isRecorded(mac, answer, machine)) return
+      const traces = answer.traces()
       for (const { stage, facts } of traces) record(mac, stage, facts)
-      const trouble = troubleOf(reply)
+      const trouble = troubleOf(answer)
       if (trouble && troubles.allow(`${mac} ${trouble}`, clock.now()))
         log.warn({ mac, device, ...traces.at(-1)?.facts }, trouble)
     },
@@ -61,10 +59,8 @@ const troubles: Readonly<Record<string, string>> = {
   'rate-limited': 'a machine sends more than dhcp.clientRate allows: the rest is left unanswered',
   'pool-exhausted': 'the pool has no free address',
 }
+const offLink = 'a machine asks on a link that its address does not belong to'
 
 /** What someone must look into, once in a while for each machine. */
-function troubleOf(reply: Reply): string | undefined {
-  if (reply.kind === 'silent') return troubles[reply.why]
-  const isOffLink = reply.kind !== 'nak' && reply.offLink
-  return isOffLink ? 'a machine asks on a link that its address does not belong to' : undefined
-}
+const troubleOf = (answer: Answer): string | undefined =>
+  answer.offLink ? offLink : troubles[answer.outcome]

@@ -80,6 +80,10 @@ export function parse(bytes: Uint8Array): DhcpPacket | string {
   }
 }
 
+/** @param bytes of a message */
+export const xidOf = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(4)
+
 function address(view: DataView, offset: number): Ip4 {
   if (view.getUint32(offset) === 0) return unsetIp
   return readIp4(new Uint8Array(view.buffer, view.byteOffset + offset, 4), 0)

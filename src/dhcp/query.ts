@@ -2,6 +2,7 @@ import { macFromBytes } from '../model/mac.ts'
 import type { Mac } from '../model/mac.ts'
 import { dhcpOption, getOption, messageTypes } from './options/table.ts'
 import type { Options } from './options/table.ts'
+import { layout } from './packet.ts'
 import type { DhcpPacket } from './packet.ts'
 
 /**
@@ -26,6 +27,14 @@ const queryTypes = new Map<number, QueryType>(
   ]),
 )
 const ethernet = { htype: 1, hlen: 6 }
+
+/** @returns the MAC of whoever sent a message, if it may be one from a client on Ethernet: more is not looked at */
+export function macOf(bytes: Uint8Array): Mac | undefined {
+  const { start } = layout.chaddr
+  if (bytes.length < layout.options || bytes[0] !== 1) return undefined
+  if (bytes[1] !== ethernet.htype || bytes[2] !== ethernet.hlen) return undefined
+  return macFromBytes(bytes.subarray(start, start + ethernet.hlen))
+}
 
 export function readQuery(packet: DhcpPacket): Query | NoQuery {
   if (packet.op !== 1) return 'not-a-request'

@@ -9,11 +9,16 @@ import { unsetIp } from './packet.ts'
  * sent there, and sends: its packets carry that address as their source, and its broadcasts leave through the
  * interface that holds the address when the socket is tied to none.
  */
-export type Channel = { device: string | undefined; port: number; any: dgram.Socket; own: dgram.Socket }
+export type Channel = { device: string | undefined; port: number; any: Endpoint; own: Endpoint }
+
+/** A socket as Node has it, and its number in the system, which is good as long as it `isOpen`. */
+export type Endpoint = { socket: dgram.Socket; fd: number; isOpen: boolean }
 
 export function closeChannel({ any, own }: Channel): void {
-  any.close()
-  own.close()
+  for (const endpoint of [any, own]) {
+    endpoint.isOpen = false
+    endpoint.socket.close()
+  }
 }
 
 /** The system's name for what keeps `openChannel` from opening: `EADDRINUSE`. */
@@ -36,6 +41,7 @@ const linux = {
   socketLevel: 1,
   reuseAddress: 2,
   bindToDevice: 25,
+  doNotWait: 0x40,
 } as const
 
 /**
@@ -58,7 +64,8 @@ export function openChannel(
     const own = system.bound({ ip: ownIp, port: bound, device, shared: true })
     system.share(any, false)
     system.share(own, false)
-    return { device, port: bound, any: socket, own: adopt(own) }
+    const endpoint = (fd: number, socket: dgram.Socket): Endpoint => ({ socket, fd, isOpen: true })
+    return { device, port: bound, any: endpoint(any, socket), own: endpoint(own, adopt(own)) }
   } catch (error) {
     socket.close()
     throw error
@@ -93,6 +100,10 @@ export type System = {
   share(fd: number, on: boolean): boolean
   /** the kernel's number of an interface, another one when it was made anew; 0 when there is none */
   interfaceIndex(device: string): number
+  /** Does not wait. @returns octets of the message, or an error's name: `EAGAIN` when there is none */
+  receive(fd: number, into: Uint8Array, from: Uint8Array): number | string
+  /** Does not wait. @param to a socket address @returns the error's name, or nothing */
+  send(fd: number, bytes: Uint8Array, to: Uint8Array): string | undefined
 }
 
 export function loadSystem(): System {
@@ -100,6 +111,9 @@ export function loadSystem(): System {
   const socket = library.func('int socket(int, int, int)')
   const bind = library.func('int bind(int, const void *, uint32_t)')
   const close = library.func('int close(int)')
+  const recvfrom = library.func('long recvfrom(int, void *, size_t, int, void *, void *)')
+  const sendto = library.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)')
+  const addressSize = int32(16)
   const setOption = library.func('int setsockopt(int, int, int, const void *, uint32_t)')
   const set = (fd: number, option: number, value: Buffer): boolean =>
     setOption(fd, linux.socketLevel, option, value, value.length) === 0
@@ -118,7 +132,15 @@ export function loadSystem(): System {
     throw new AppError('Unavailable', message, { cause: { code } })
   }
   const interfaceIndex = library.func('uint32_t if_nametoindex(const char *)') as System['interfaceIndex']
-  return { bound, share, interfaceIndex }
+  const receive = (fd: number, into: Uint8Array, from: Uint8Array): number | string => {
+    const length: number = recvfrom(fd, into, into.length, linux.doNotWait, from, addressSize)
+    return length >= 0 ? length : errorName(koffi.errno())
+  }
+  const send = (fd: number, bytes: Uint8Array, to: Uint8Array): string | undefined => {
+    const sent: number = sendto(fd, bytes, bytes.length, linux.doNotWait, to, to.length)
+    return sent >= 0 ? undefined : errorName(koffi.errno())
+  }
+  return { bound, share, interfaceIndex, receive, send }
 }
 
 function int32(value: number): Buffer {
@@ -128,7 +150,7 @@ function int32(value: number): Buffer {
 }
 
 /** struct sockaddr_in: family in host order, port and address in network order */
-function socketAddress(ip: Ip4, port: number): Buffer {
+export function socketAddress(ip: Ip4, port: number): Buffer {
   const bytes = Buffer.alloc(16)
   bytes.writeUInt16LE(linux.inet, 0)
   bytes.writeUInt16BE(port, 2)
@@ -139,7 +161,10 @@ function socketAddress(ip: Ip4, port: number): Buffer {
 const describe = ({ ip, port, device }: Binding): string =>
   `${ip}:${port}${device ? ` at interface ${device}` : ''}`
 
+const again = koffi.os.errno['EAGAIN']
+
 function errorName(errno: number): string {
+  if (errno === again) return 'EAGAIN'
   const [name] = Object.entries(koffi.os.errno).find(([, value]) => value === errno) ?? [`error ${errno}`]
   return name
 }
