@@ -29,6 +29,7 @@ export function cachedFile({ file, record, download, isRight, close }: CachedFil
   }
   return {
     size,
+    number: record.complete ? file.fd : undefined,
     modified: Date.parse(record.lastModified ?? '') || record.createdAt,
     version: versionOf(record),
     isUnchanged: async (end) => end < size || ((await download?.done) === undefined && isRight()),

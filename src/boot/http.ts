@@ -13,6 +13,7 @@ import { bootMethods, bootRoutes } from './routes.ts'
 import type { BootRoute, Serves } from './routes.ts'
 import { createSay } from './say.ts'
 import { identityOf, scriptByAddress, scriptByMac } from './scripts.ts'
+import { newDownloads } from './send.ts'
 import { serveFile } from './served.ts'
 
 export type { BootHttpDeps } from './house.ts'
@@ -26,7 +27,7 @@ export function bootHttp(deps: BootHttpDeps): FastifyInstance {
   const house: House = {
     ...deps,
     say,
-    downloads: deps.downloads ?? { active: 0 },
+    downloads: deps.downloads ?? newDownloads(),
     isTrusted: deps.isTrusted ?? (() => false),
   }
   const app = makeApp(deps.tls)

@@ -9,6 +9,7 @@ import type { BootHttpDeps } from './house.ts'
 import { bootHttp } from './http.ts'
 import { hookPlaceholder, literalPlaceholder } from './iso.ts'
 import type { BootSite } from './script.ts'
+import { newDownloads } from './send.ts'
 import { parseUpstream } from './upstreams.ts'
 
 type Given = Omit<
@@ -55,7 +56,7 @@ export async function openBootHttp(config: BootSettings, given: Given): Promise<
     },
     isTrusted: trustOf(http.trustedProxies),
     unknownMachines: boot.unknownMachines === 'auto' ? auto : boot.unknownMachines,
-    downloads: { active: 0 },
+    downloads: newDownloads(),
   }
   return {
     http: bootHttp(deps),

@@ -16,6 +16,8 @@ import type { Say } from './say.ts'
 /** An open file of fixed size. `read` may return fewer bytes than asked for at the end of the file, never more. */
 export type OpenFile = {
   size: number
+  /** the system's, when the file is there as it is to be sent */
+  number?: number | undefined
   /** epoch ms */
   modified: number
   /** letters and digits, others whenever the file is another one or was written to */
@@ -107,6 +109,7 @@ async function openRegular(path: string): Promise<OpenFile | undefined> {
   const size = Number(stats.size)
   return {
     size,
+    number: handle.fd,
     modified: Number(stats.mtimeMs),
     // sizes and even times of two images may be alike: tools that build them fix both; the inode's own time is not theirs
     version: [ino, stats.size, mtimeNs, ctimeNs].map((part) => part.toString(36)).join('-'),

@@ -33,6 +33,7 @@ export function patchedFile(file: OpenFile, placeholder: Placeholder, replacemen
   }
   return {
     ...file,
+    number: undefined,
     version: `${file.version}-${createHash('sha256').update(replacement).digest('hex').slice(0, 16)}`,
     readInto,
     read: async (offset, length) => {

@@ -1,15 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { OpenFile } from './open.ts'
+import { loadPourer, pourFile } from './pour.ts'
+import type { Pourer } from './pour.ts'
 import { answerFor } from './range.ts'
 
 /** `bytes`: how many of the body's the system took; `complete`: whether that is all that was promised. */
 export type Sent = { status: number; bytes: number; complete: boolean }
 
-/** The downloads of one server, which share its memory. */
-export type Downloads = { active: number }
+/** The downloads of one server, which share its memory. Without `pourer` all goes through the process. */
+export type Downloads = { active: number; pourer?: Pourer }
+
+export const newDownloads = (): Downloads => ({ active: 0, pourer: loadPourer() })
 
 const chunkBytes = { most: 1024 * 1024, least: 16 * 1024 }
 const chunksInFlight = 3
+/** what is longer is sent by the system as far as it can, but for its last bytes */
+const pouredFrom = 1024 * 1024
 /** what a download that starts leaves to the others: each new one gets its share of this */
 const sharedBytes = 64 * 1024 * 1024
 
@@ -40,8 +46,8 @@ export function turnOf({ socket }: IncomingMessage, response: ServerResponse): P
 }
 
 /**
- * Answers GET or HEAD with `file`, whole or one range of it, at the speed of its reader: three chunks are in memory at
- * most, smaller ones the more downloads there are. Ends early, with the connection cut so that the reader notices, when
+ * Answers GET or HEAD with `file`, whole or one range of it, at the speed of its reader: what passes through the
+ * process is three chunks in memory at most, smaller ones the more downloads there are. Ends early, with the connection cut so that the reader notices, when
  * the client goes away or the file is not what it was at the start. Does not close `file`.
  */
 export async function sendFile(
@@ -67,14 +73,29 @@ export async function sendFile(
   downloads.active += 1
   try {
     const chunk = Math.min(chunkOf(downloads), promised)
-    const bytes =
-      promised > 0 && 'start' in answer ? await pump(file, response, answer.start, promised, chunk) : 0
+    let bytes = 0
+    if (promised > 0 && 'start' in answer) {
+      bytes = await pourMost(file, response, answer.start, promised, downloads)
+      bytes += await pump(file, response, answer.start + bytes, promised - bytes, chunk)
+    }
     if (bytes === promised) response.end()
     await closed
     return { status: answer.status, bytes, complete: bytes === promised }
   } finally {
     downloads.active -= 1
   }
+}
+
+/** @returns how many bytes the system took; some of the last ones are left */
+async function pourMost(
+  { number, readInto }: OpenFile,
+  response: ServerResponse,
+  start: number,
+  length: number,
+  { pourer }: Downloads,
+): Promise<number> {
+  if (!pourer || number === undefined || length < pouredFrom) return 0
+  return pourFile(pourer, { number, readInto }, response, start, length - chunkBytes.least)
 }
 
 /** @returns how many bytes the system took */
