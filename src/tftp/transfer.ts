@@ -1,8 +1,8 @@
 /**
- * What is settled before the first block: octets per block, blocks per acknowledgement, wait before repeating. `adapts`:
- * the wait is ours to shorten once it is known how fast the client answers (RFC 1123 §4.2.3.2).
+ * What is settled before the first block: octets per block, blocks per acknowledgement, the longest wait before repeating,
+ * which is shortened once it is known how fast the client answers (RFC 1123 §4.2.3.2).
  */
-export type Terms = { blockSize: number; windowSize: number; waitMs: number; adapts?: boolean }
+export type Terms = { blockSize: number; windowSize: number; waitMs: number }
 
 export type Limits = {
   /** octets of a block at most, so that a DATA packet fits one Ethernet frame */
@@ -29,7 +29,6 @@ export function negotiate(
     blockSize: Math.min(blockSize ?? 512, limits.blockSize),
     windowSize: Math.min(windowSize ?? 1, limits.windowSize),
     waitMs: (waitSeconds ?? 1) * 1000,
-    adapts: waitSeconds === undefined,
   }
   const answers: Readonly<Record<string, number | undefined>> = {
     blksize: blockSize && terms.blockSize,
@@ -93,7 +92,7 @@ const longestWaitMs = 8000
 const patienceMs = 30_000
 /** firmware that writes what it got before it answers takes this long now and then */
 const shortestWaitMs = 300
-/** a client that asks for long waits is repeated to once, and then given up */
+/** a client that asks for longer waits is given two of them, and then given up */
 const longestSilenceMs = 120_000
 
 /** @param hasOptions whether an OACK goes first */
@@ -177,7 +176,7 @@ function tripOf({ tripMs, tries, repeated }: Transfer, afterMs: number | undefin
 }
 
 function waitOf({ terms }: Transfer, tripMs: number | undefined): number {
-  if (!terms.adapts || tripMs === undefined) return terms.waitMs
+  if (tripMs === undefined) return terms.waitMs
   return Math.min(Math.max(Math.ceil(4 * tripMs), shortestWaitMs), terms.waitMs)
 }
 
@@ -185,8 +184,9 @@ function timedOut(state: Transfer): { state: Transfer; step: Step } {
   if (state.hole) return sendWindow({ ...state, hole: false, repeated: true })
   const tries = state.tries + 1
   const waitedMs = state.waitedMs + state.waitMs
-  const isEnough = tries >= leastTries && waitedMs >= patienceMs
-  if (isEnough || (tries > 1 && waitedMs >= longestSilenceMs))
+  const owedMs = 2 * state.terms.waitMs
+  const isEnough = tries >= leastTries && waitedMs >= Math.max(patienceMs, owedMs)
+  if (isEnough || (tries > 1 && waitedMs >= Math.max(longestSilenceMs, owedMs)))
     return { state, step: fail('timeout', missing(state)) }
   const waitMs = Math.max(state.waitMs, Math.min(state.waitMs * 2, longestWaitMs))
   const waiting = { ...state, tries, waitMs, waitedMs, repeated: false }

@@ -337,15 +337,26 @@ const patience: { name: string; asked: Record<string, string>; answerMs?: number
     waits: [1000, 2000, 4000, 8000, 8000, 8000],
   },
   {
-    name: 'of a client that asks for two seconds, however fast it is',
+    name: 'of a client that asks for two seconds, and answers sooner',
     asked: { timeout: '2' },
     answerMs: 2,
-    waits: [2000, 4000, 8000, 8000, 8000, 8000],
+    waits: [300, 600, 1200, 2400, 4800, 8000, 8000, 8000],
+  },
+  {
+    name: 'of a client that asks for six seconds, and takes four',
+    asked: { timeout: '6' },
+    answerMs: 4000,
+    waits: [6000, 8000, 8000, 8000, 8000, 8000],
+  },
+  {
+    name: 'of a client that asks for a minute, and answers sooner',
+    asked: { timeout: '60' },
+    answerMs: 2,
+    waits: [300, 600, 1200, 2400, 4800, ...Array.from({ length: 14 }, () => 8000)],
   },
   {
     name: 'of a client that asks for a minute',
     asked: { timeout: '60' },
-    answerMs: 2,
     waits: [60_000, 60_000],
   },
   { name: 'of a client that asks for the most', asked: { timeout: '255' }, waits: [255_000, 255_000] },
@@ -383,7 +394,7 @@ t.test('a client that falls silent after the last block is named so', async (t) 
   }
 })
 
-t.test('a wait that the client asked for is not shortened', async (t) => {
+t.test('a wait that the client asked for is not shortened before it has answered', async (t) => {
   const { state } = begin({ blockSize: 10, windowSize: 1, waitMs: 20_000 }, 100, false)
   t.equal(step(state, timeout).state.waitMs, 20_000)
 })
