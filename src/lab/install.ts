@@ -80,19 +80,24 @@ export async function createWorkflows(
     })
 }
 
+/** Where the disk image is, and its checksum. */
+export const imageOf = (lab: Lab): { url: string; sha256: string } => ({
+  url: `http://${lab.network.address}:7171/images/${image}`,
+  sha256: readFileSync(join(lab.imageDir, `${image}.sha256`), 'utf8').slice(0, 64),
+})
+
 /** What the Template asks for besides the Hardware. */
 function workflowValues(lab: Lab, mac: string): Record<string, string> {
   const { address } = lab.network
+  const { url, sha256 } = imageOf(lab)
   return {
     device_1: mac,
-    image_url: `http://${address}:7171/images/${image}`,
-    image_sha256: imageSha256(lab),
+    image_url: url,
+    image_sha256: sha256,
     metadata_url: `http://${address}:7172`,
     root_partition: '3',
   }
 }
-
-const imageSha256 = (lab: Lab) => readFileSync(join(lab.imageDir, `${image}.sha256`), 'utf8').slice(0, 64)
 
 function exampleTemplate(example: Example): NewObject {
   const path = join(projectDir, `workflows/${example}.yaml`)

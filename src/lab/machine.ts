@@ -2,30 +2,35 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, createWriteStream, existsSync, truncateSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../model/error.ts'
+import { command } from './monitor.ts'
 import type { LabNetwork } from './netns.ts'
-import { firmwareImages, qemuArguments, qemuProgram } from './qemu.ts'
-import type { Accelerator, Firmware } from './qemu.ts'
+import { cableOf, firmwareImages, qemuArguments, qemuProgram, secondSerialAddress } from './qemu.ts'
+import type { Accelerator, Card, Firmware, SerialConsole } from './qemu.ts'
 import { cleanLine, cutLines, formatLine } from './serial.ts'
 import type { SerialLine } from './serial.ts'
+
+/** `model`: QEMU's name, virtio when left out; `isUnplugged`: its cable is out. */
+export type CardOptions = { mac: string; model?: string; isUnplugged?: boolean }
 
 export type MachineOptions = {
   name: string
   firmware: Firmware
   /** lower case with colons */
   mac: string
+  /** its network cards in the order in which its firmware tries them; one with `mac` when left out */
+  cards?: readonly CardOptions[]
+  /** the serial port that it has; a machine with `ttyS1` has no other (BIOS only). `ttyS0` when left out */
+  console?: SerialConsole['port']
   /** where its disk, firmware variables and console logs are kept; exists */
   dir: string
   accelerator: Accelerator
   memoryMib?: number
   /** size of its blank disk; a disk that is there already is kept */
   diskMib?: number
-  /** QEMU's name of the network card */
-  nic?: string
   /** the UEFI variables that it begins with (the firmware's usual ones) */
   varsTemplate?: string
   /** further arguments of QEMU */
@@ -72,18 +77,22 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
   const varsPath = join(dir, `${name}.vars`)
   if (options.firmware !== 'bios' && !existsSync(varsPath))
     copyFileSync(options.varsTemplate ?? firmwareImages[options.firmware].vars, varsPath)
-  const tap = await network.addTap()
   const monitorPath = join(dir, `${name}.monitor`)
+  const wanted = options.cards ?? [{ mac }]
+  const unplugged = wanted.flatMap(({ isUnplugged }, index) => (isUnplugged ? [cableOf(index)] : []))
+  const cards: Card[] = []
+  for (const card of wanted)
+    cards.push({ model: card.model ?? 'virtio-net-pci', mac: card.mac, tap: await network.addTap() })
   const argv = qemuArguments({
     ...options,
     memoryMib: options.memoryMib ?? 1024,
     cpus: Math.min(2, availableParallelism()),
-    nic: options.nic ?? 'virtio-net-pci',
-    tap,
+    cards,
+    isHalted: unplugged.length > 0,
+    serial: serialOf(options),
     diskPath,
     varsPath,
     monitorPath,
-    secondSerialPath: join(dir, `${name}.ttyS1.log`),
   })
 
   let child: ChildProcess | undefined
@@ -121,12 +130,13 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
         log.end()
       })
       await once(started, 'spawn')
+      if (unplugged.length > 0) await pullCables(options, monitorPath, unplugged)
     },
     powerOff,
     async shutDown(timeoutMs) {
       const deadline = Date.now() + timeoutMs
       while (child && Date.now() < deadline) {
-        await press(monitorPath)
+        await command(monitorPath, ['system_powerdown'])
         await Promise.race([closed, sleep(pressAgainMs, undefined, { ref: false })])
       }
       const how = child ? 'cut' : 'clean'
@@ -138,6 +148,23 @@ export async function createMachine(network: LabNetwork, options: MachineOptions
     waitForLine: (pattern, timeoutMs) => awaitLine(name, lines, listeners, pattern, timeoutMs),
     [Symbol.asyncDispose]: powerOff,
   }
+}
+
+function serialOf({ name, dir, console }: MachineOptions): SerialConsole {
+  if (console !== 'ttyS1') return { port: 'ttyS0', otherPath: join(dir, `${name}.ttyS1.log`) }
+  const addressPath = join(dir, `${name}.serial-address`)
+  writeFileSync(addressPath, secondSerialAddress)
+  return { port: 'ttyS1', addressPath }
+}
+
+/** Lets a halted machine go on without these cables. @throws AppError Unavailable when it has no monitor */
+async function pullCables(
+  { name }: MachineOptions,
+  monitorPath: string,
+  cables: readonly string[],
+): Promise<void> {
+  if (await command(monitorPath, [...cables.map((cable) => `set_link ${cable} off`), 'cont'])) return
+  throw new AppError('Unavailable', `machine ${name}: QEMU has not opened its monitor ${monitorPath}`)
 }
 
 /** Cuts standard output (the console) and standard error (QEMU itself) into lines. */
@@ -196,15 +223,4 @@ function awaitLine(
     }, timeoutMs)
     listeners.add(listener)
   })
-}
-
-/** Presses the power button, through QEMU's monitor; a machine that has just gone off does not mind. */
-async function press(monitorPath: string): Promise<void> {
-  const socket = connect(monitorPath)
-  socket.on('error', () => socket.destroy())
-  const heard = () => Promise.race([once(socket, 'data'), once(socket, 'close')])
-  await heard()
-  socket.write('system_powerdown\n')
-  await heard()
-  socket.destroy()
 }

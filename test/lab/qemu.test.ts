@@ -5,16 +5,14 @@ import type { QemuMachine } from '../../src/lab/qemu.ts'
 const machine: QemuMachine = {
   name: 'm1',
   firmware: 'bios',
-  mac: '52:54:00:77:01:01',
   accelerator: { kind: 'tcg', args: ['-accel', 'tcg'], why: 'test' },
   memoryMib: 1024,
   cpus: 2,
-  nic: 'virtio-net-pci',
-  tap: 'tap0',
+  cards: [{ model: 'virtio-net-pci', mac: '52:54:00:77:01:01', tap: 'tap0' }],
+  serial: { port: 'ttyS0', otherPath: '/run/m1.ttyS1.log' },
   diskPath: '/run/m1.raw',
   varsPath: '/run/m1.vars',
   monitorPath: '/run/m1.monitor',
-  secondSerialPath: '/run/m1.ttyS1.log',
 }
 
 const after = (argv: string[], flag: string) => argv.filter((_, index) => argv[index - 1] === flag)
@@ -65,4 +63,23 @@ t.test('it may restart by itself, and has two serial ports', async (t) => {
   const argv = qemuArguments(machine)
   t.notOk(argv.includes('-no-reboot'))
   t.same(after(argv, '-serial'), ['chardev:console', 'file:/run/m1.ttyS1.log'])
+})
+
+t.test('several cards come one after the other, and then the disk', async (t) => {
+  const cards = [1, 2].map((last) => ({ model: 'e1000', mac: `52:54:00:77:01:0${last}`, tap: `tap${last}` }))
+  const argv = qemuArguments({ ...machine, cards, isHalted: true })
+  t.match(
+    after(argv, '-device').filter((device) => device.startsWith('e1000')),
+    [/netdev=net0,mac=52:54:00:77:01:01,bootindex=1$/, /netdev=net1,mac=52:54:00:77:01:02,bootindex=2$/],
+  )
+  t.match(after(argv, '-netdev'), [/id=net0,ifname=tap1,/, /id=net1,ifname=tap2,/])
+  t.match(after(argv, '-device').at(-1), /virtio-blk.*bootindex=3/)
+  t.ok(argv.includes('-S'), 'its cables can be seen to before it starts')
+})
+
+t.test('a machine whose console is its second serial port has no first one', async (t) => {
+  const argv = qemuArguments({ ...machine, serial: { port: 'ttyS1', addressPath: '/run/m1.address' } })
+  t.same(after(argv, '-serial'), ['none', 'chardev:console'])
+  t.same(after(argv, '-machine'), ['pc'])
+  t.same(after(argv, '-fw_cfg'), ['name=etc/sercon-port,file=/run/m1.address'])
 })
