@@ -5,11 +5,12 @@ import { isCode } from '../model/error.ts'
 import type { Event } from '../model/event.ts'
 import type { KindName } from '../model/kinds.ts'
 import type { KubeObject } from '../model/object.ts'
+import { pagesOf } from '../store/pages.ts'
 import { deleteObject, releaseNamespace } from '../store/resource.ts'
 import type { Change, Key, Store } from '../store/store.ts'
 import { servedKinds } from './discovery.ts'
 import { createEventBound, eventLimits } from './event-bound.ts'
-import { createOwnership, keyOfObject } from './garbage.ts'
+import { createOwnership, keyOfObject, ownersOf } from './garbage.ts'
 import { ensureNamespace } from './namespaces.ts'
 import { createQueue } from './queue.ts'
 import type { Queue } from './queue.ts'
@@ -56,24 +57,40 @@ export function collector(deps: CollectorDeps): Part {
 }
 
 async function listAndWatch(deps: CollectorDeps, queue: Queue, signal: AbortSignal): Promise<void> {
-  const { store } = deps
-  const since = await store.version()
+  try {
+    const since = await deps.store.version()
+    const view = await survey(deps)
+    await follow(deps, view, queue, deps.store.watch(since, signal))
+  } catch (error) {
+    if (!isCode(error, 'Expired')) throw error
+    deps.log.info({ why: error.message }, 'collector lists again')
+  }
+}
+
+async function survey(deps: CollectorDeps): Promise<View> {
   const view = createView(deps)
   for (const { kind } of servedKinds)
-    for (const object of (await store.list(kind as KindName)).items) putObject(view, object)
+    for await (const { items } of pagesOf(deps.store, kind as KindName))
+      for (const object of items) putObject(view, object)
+  return view
+}
+
+async function follow(
+  deps: CollectorDeps,
+  view: View,
+  queue: Queue,
+  changes: AsyncIterable<Change>,
+): Promise<void> {
   const timer = setInterval(() => drop(deps, queue, view.events.expired(deps.clock.now())), roundMs).unref()
   let inStep = false
   try {
-    for await (const change of store.watch(since, signal)) {
+    for await (const change of changes) {
       if (change.type !== 'synced') note(view, change)
       if (change.type === 'synced') {
         inStep = true
         lookAtEverything(deps, view, queue)
       } else if (inStep) react(deps, view, queue, change)
     }
-  } catch (error) {
-    if (!isCode(error, 'Expired')) throw error
-    deps.log.info({ why: error.message }, 'collector lists again')
   } finally {
     clearInterval(timer)
   }
@@ -81,7 +98,7 @@ async function listAndWatch(deps: CollectorDeps, queue: Queue, signal: AbortSign
 
 function createView({ events = eventLimits }: CollectorDeps): View {
   return {
-    ownership: createOwnership(servedKinds),
+    ownership: createOwnership(),
     events: createEventBound(events),
     namespaces: new Set(),
     terminating: new Set(),
@@ -113,7 +130,7 @@ function removeObject(view: View, object: KubeObject): void {
 }
 
 function lookAtEverything(deps: CollectorDeps, view: View, queue: Queue): void {
-  for (const key of view.ownership.dependents()) judge(deps, view, queue, key)
+  for (const key of view.ownership.dependents()) judge(deps, queue, key)
   for (const name of view.used) if (!view.namespaces.has(name)) ensure(deps, queue, name)
   for (const name of view.terminating) empty(deps, queue, name)
   drop(deps, queue, view.events.surplus())
@@ -130,21 +147,21 @@ function react(
   const { namespace, name, uid } = object.metadata
   if (view.terminating.has(namespace)) empty(deps, queue, namespace)
   if (change.type === 'delete') {
-    for (const key of view.ownership.dependentsOf(uid)) judge(deps, view, queue, key)
+    for (const key of view.ownership.dependentsOf(uid)) judge(deps, queue, key)
     return
   }
-  if (object.metadata.ownerReferences) judge(deps, view, queue, keyOfObject(object))
+  if (object.metadata.ownerReferences) judge(deps, queue, keyOfObject(object))
   if (namespace !== '' && !view.namespaces.has(namespace)) ensure(deps, queue, namespace)
   if (view.terminating.has(name) && object.kind === 'Namespace') empty(deps, queue, name)
   if (object.kind === 'Event') drop(deps, queue, view.events.surplus())
 }
 
 /** Deletes the object when its owners are all gone by the time it is its turn. */
-function judge(deps: CollectorDeps, { ownership }: View, queue: Queue, key: Key): void {
+function judge(deps: CollectorDeps, queue: Queue, key: Key): void {
   const { store, log } = deps
   queue.add(`owned ${key.kind} ${key.namespace}/${key.name}`, async () => {
     const object = await store.get(key)
-    if (!object || !ownership.isDoomed(object)) return
+    if (!object || !(await isDoomed(store, object))) return
     const { uid, resourceVersion } = object.metadata
     await deleteObject(store, key, { uid, resourceVersion }, deps)
     log.info(
@@ -152,6 +169,16 @@ function judge(deps: CollectorDeps, { ownership }: View, queue: Queue, key: Key)
       'object deleted after its owners',
     )
   })
+}
+
+/**
+ * Whether all owners of an object are gone. An owner of a kind that is not served here counts as there: nobody here
+ * knows. So does one that is being deleted, until it is gone.
+ */
+async function isDoomed(store: Store, object: KubeObject): Promise<boolean> {
+  const owners = ownersOf(object, servedKinds)
+  for (const { key, uid } of owners) if (!key || (await store.get(key))?.metadata.uid === uid) return false
+  return owners.length > 0
 }
 
 function ensure(deps: CollectorDeps, queue: Queue, name: string): void {

@@ -1,5 +1,5 @@
 import type { KindInfo, KindName } from '../model/kinds.ts'
-import type { KubeObject, OwnerReference } from '../model/object.ts'
+import type { KubeObject } from '../model/object.ts'
 import type { Key } from '../store/store.ts'
 
 /** Who belongs to whom, by uid. */
@@ -10,11 +10,6 @@ export type Ownership = {
   dependentsOf(uid: string): Key[]
   /** all objects that have owners */
   dependents(): Key[]
-  /**
-   * Whether all owners of an object are gone. An owner of a kind that is not served here counts as there: nobody here
-   * knows. So does one that is being deleted, until it is gone.
-   */
-  isDoomed(object: KubeObject): boolean
 }
 
 const idOf = ({ kind, namespace, name }: Key) => `${kind}/${namespace}/${name}`
@@ -25,20 +20,11 @@ export const keyOfObject = ({ kind, metadata: { namespace, name } }: KubeObject)
   name,
 })
 
-/** @param kinds the kinds that are served */
-export function createOwnership(
-  kinds: readonly Pick<KindInfo, 'group' | 'kind' | 'namespaced'>[],
-): Ownership {
-  /** uid of every object, and the namespace in which it can own others; `undefined`: in all */
-  const scopes = new Map<string, string | undefined>()
+export function createOwnership(): Ownership {
   const byOwner = new Map<string, Map<string, Key>>()
   const owned = new Map<string, { key: Key; owners: readonly string[] }>()
 
-  const kindOf = ({ apiVersion, kind }: Pick<OwnerReference, 'apiVersion' | 'kind'>) =>
-    kinds.find((info) => info.kind === kind && info.group === groupOf(apiVersion))
-
-  function forget(key: Key) {
-    const id = idOf(key)
+  function forget(id: string) {
     for (const owner of owned.get(id)?.owners ?? []) {
       const group = byOwner.get(owner)
       group?.delete(id)
@@ -47,37 +33,44 @@ export function createOwnership(
     owned.delete(id)
   }
 
-  const isThere = (uid: string, namespace: string) =>
-    scopes.has(uid) && [undefined, namespace].includes(scopes.get(uid))
-
   return {
     put(object) {
       const key = keyOfObject(object)
-      const { uid, namespace, ownerReferences = [] } = object.metadata
-      scopes.set(uid, namespace === '' ? undefined : namespace)
-      forget(key)
+      const id = idOf(key)
+      forget(id)
+      const { ownerReferences = [] } = object.metadata
       if (ownerReferences.length === 0) return
       const owners = ownerReferences.map((reference) => reference.uid)
-      owned.set(idOf(key), { key, owners })
+      owned.set(id, { key, owners })
       for (const owner of owners) {
         const group = byOwner.get(owner) ?? new Map<string, Key>()
-        byOwner.set(owner, group.set(idOf(key), key))
+        byOwner.set(owner, group.set(id, key))
       }
     },
-    remove(object) {
-      scopes.delete(object.metadata.uid)
-      forget(keyOfObject(object))
-    },
+    remove: (object) => forget(idOf(keyOfObject(object))),
     dependentsOf: (uid) => [...(byOwner.get(uid)?.values() ?? [])],
     dependents: () => [...owned.values()].map(({ key }) => key),
-    isDoomed({ metadata }) {
-      const { ownerReferences = [], deletionTimestamp, namespace } = metadata
-      if (ownerReferences.length === 0 || deletionTimestamp !== undefined) return false
-      return ownerReferences.every(
-        (reference) => kindOf(reference) !== undefined && !isThere(reference.uid, namespace),
-      )
-    },
   }
+}
+
+/** One whom an object names as its owner: who has that name, if it is of a kind that is served, must have the uid. */
+export type Owner = { key: Key | undefined; uid: string }
+
+/**
+ * Owners whose absence would doom an object; none when it has none, or is being deleted already.
+ * @param kinds the kinds that are served
+ */
+export function ownersOf(
+  { metadata }: KubeObject,
+  kinds: readonly Pick<KindInfo, 'group' | 'kind' | 'namespaced'>[],
+): Owner[] {
+  const { ownerReferences = [], deletionTimestamp, namespace } = metadata
+  if (deletionTimestamp !== undefined) return []
+  return ownerReferences.map(({ apiVersion, kind, name, uid }) => {
+    const info = kinds.find((known) => known.kind === kind && known.group === groupOf(apiVersion))
+    const key = info && { kind: info.kind as KindName, namespace: info.namespaced ? namespace : '', name }
+    return { key, uid }
+  })
 }
 
 const groupOf = (apiVersion: string) => (apiVersion.includes('/') ? apiVersion.split('/')[0]! : '')

@@ -9,6 +9,7 @@ import type { Workflow } from '../model/workflow.ts'
 import { titleOf } from './claims.ts'
 import { createHardwareIndex } from './hardware-index.ts'
 import type { HardwareIndex, Shelf } from './hardware-index.ts'
+import { pagesOf } from './pages.ts'
 import type { Change, Store } from './store.ts'
 import { createWorkflowIndex } from './workflow-index.ts'
 import type { WorkflowIndex } from './workflow-index.ts'
@@ -104,9 +105,6 @@ export function createLookup({ log, shelf }: LookupOptions = {}): LookupFeed {
   }
 }
 
-/** Hardware that is read at a time. */
-const pageSize = 2000
-
 /**
  * Keeps `lookup` in step with `store`: lists, then watches; lists again when the watch has expired. Until the new list
  * is caught up with, the old answers stand, but the lookup does not call itself ready.
@@ -137,16 +135,14 @@ async function listAndWatch({ store, lookup, log }: LookupDeps, signal: AbortSig
 /** @returns the version of the Hardware */
 async function refill(store: LookupDeps['store'], lookup: LookupFeed): Promise<number> {
   const next = lookup.refill()
-  let page = await store.page('Hardware', { limit: pageSize })
-  next.put(page.items)
-  while (page.remaining > 0) {
-    const after = page.items.at(-1)!.metadata
-    page = await store.page('Hardware', { limit: pageSize, after, at: page.version })
-    next.put(page.items)
+  let since = 0
+  for await (const { items, version } of pagesOf(store, 'Hardware')) {
+    next.put(items)
+    since = version
   }
   next.put((await store.list('Workflow')).items)
   next.done()
-  return page.version
+  return since
 }
 
 function createIndex(given: Shelf | undefined, log: LookupOptions['log']): Index {
