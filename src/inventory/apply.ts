@@ -23,7 +23,7 @@ export type Applied = ImportCounts & { warnings: readonly string[] }
 const maxAttempts = 20
 const mostWarnings = 100
 /** Objects that are written in one turn of the event loop: a few milliseconds of work. */
-const sliceSize = 100
+const sliceSize = 60
 /** Slices on their way to the disk: the next is made ready while the last is flushed. */
 const mostInFlight = 4
 

@@ -34,7 +34,7 @@ const mostFaults = 500
 const mostWarnings = 100
 const mostRows = 500_000
 /** Bytes between two batches. */
-const pieceSize = 32 * 1024
+const pieceSize = 16 * 1024
 
 /**
  * Reads hardware.csv as EKS Anywhere does: columns by header name in any order, unknown ones left out. Unlike it, every

@@ -5,7 +5,7 @@ import type { Wal } from './sqlite-wal.ts'
 
 /** Limits of one transaction, so that packets are answered between two of them. */
 const maxWrites = 1000
-const maxMs = 10
+const maxMs = 5
 
 /** Writes of one turn of the event loop share one transaction; transactions of one flush share the wait for the disk. */
 export type GroupCommit = {

@@ -47,6 +47,8 @@ export type EventTable = History & {
    * order of namespace and name.
    */
   before(kind: string, since: number): Earlier[]
+  /** inside a transaction: the version that `append` will give */
+  next(): number
   /** inside a transaction: the next version, which the caller stores with the object */
   append(entry: Entry): number
   /** inside a transaction: drops the oldest states when the limits are passed */
@@ -92,6 +94,7 @@ export function createEvents(db: Database, limits: HistoryLimits): EventTable {
     floor: () => saved.floor,
     page: (since) => readPage(statements, since, Math.min(since + pageSize, newest)),
     before: (kind, since) => statements.before.all({ kind, since }),
+    next: () => now.newest + 1,
     append({ type, key, size, object, previous }) {
       const version = ++now.newest
       pendingBytes += size

@@ -36,8 +36,17 @@ export function createObjects({ db, events, feed, group: { write, flushed } }: D
   }
 
   function createGroup(group: readonly Encoded[]): boolean {
+    const [only] = group
+    if (only && group.length === 1) return createOnly(only)
     if (group.some(({ key }) => rows.exists(key))) return false
     for (const { key, json, object } of group) add(key, json, object)
+    return true
+  }
+
+  /** Without looking first whether it is there: most are not. */
+  function createOnly({ key, json, object }: Encoded): boolean {
+    if (rows.insertNew(key, events.next(), json) === 0) return false
+    events.append({ type: 'put', key, size: json.length, object, previous: undefined })
     return true
   }
 
@@ -147,6 +156,9 @@ function prepareRows(db: Database) {
   const insert = db.prepare(
     'INSERT INTO objects (kind, namespace, name, version, json) VALUES (?, ?, ?, ?, ?)',
   )
+  const insertNew = db.prepare(
+    'INSERT INTO objects (kind, namespace, name, version, json) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
   const replace = db.prepare(`UPDATE objects SET version = ?, json = ? ${where}`)
   const remove = db.prepare(`DELETE FROM objects ${where}`)
   const some = (condition: string) =>
@@ -157,6 +169,8 @@ function prepareRows(db: Database) {
     exists: ({ kind, namespace, name }: Key) => exists.get(kind, namespace, name) === 1,
     insert: ({ kind, namespace, name }: Key, version: number, json: string) =>
       insert.run(kind, namespace, name, version, json),
+    insertNew: ({ kind, namespace, name }: Key, version: number, json: string) =>
+      insertNew.run(kind, namespace, name, version, json).changes,
     replace: ({ kind, namespace, name }: Key, version: number, json: string) =>
       replace.run(version, json, kind, namespace, name),
     remove: ({ kind, namespace, name }: Key) => remove.run(kind, namespace, name),
