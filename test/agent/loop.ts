@@ -23,12 +23,22 @@ export function ownFolder(t: Test): string {
   return folder
 }
 
+/** Another program may take the free device first. */
+function attached(file: string, triesLeft = 9): string {
+  try {
+    return done('losetup', '-f', '--show', file)
+  } catch (error) {
+    if (triesLeft === 0) throw error
+    return attached(file, triesLeft - 1)
+  }
+}
+
 /** A block device on a sparse file, until the test ends. */
 export function loopDevice(t: Test, bytes: number, folder = ownFolder(t)): string {
   const file = join(folder, 'disk')
   writeFileSync(file, '')
   truncateSync(file, bytes)
-  const device = done('losetup', '-f', '--show', file)
+  const device = attached(file)
   t.teardown(() => done('losetup', '-d', device))
   return device
 }

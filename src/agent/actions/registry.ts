@@ -1,12 +1,21 @@
 import type { Action } from './action.ts'
 import { cexec } from './cexec.ts'
 import { container } from './container.ts'
-import { image2disk } from './image2disk.ts'
+import { image2disk, qemuimg2disk } from './image2disk.ts'
 import { kexec } from './kexec.ts'
+import { oci2disk } from './oci2disk.ts'
 import { reboot } from './reboot.ts'
 import { writefile } from './writefile.ts'
 
-const actions: Readonly<Record<string, Action>> = { image2disk, writefile, cexec, kexec, reboot }
+const actions: Readonly<Record<string, Action>> = {
+  image2disk,
+  oci2disk,
+  qemuimg2disk,
+  writefile,
+  cexec,
+  kexec,
+  reboot,
+}
 
 /**
  * The name an image is known by: the last part of its path, without registry, tag and digest

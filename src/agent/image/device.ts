@@ -20,6 +20,8 @@ export type Device = {
   openDirect(): Promise<{ file: FileHandle; direct: boolean }>
   /** Opens for writing through the page cache, also while it is open for direct writing. */
   openBuffered(): Promise<FileHandle>
+  /** Has the disk itself make zeros of whole pages; missing where it cannot. */
+  zero?: (from: number, length: number) => Promise<void>
   /** Has the kernel read the new partition table; returns the partitions' paths (a kind of device may have none). */
   settle(): Promise<string[]>
 }
@@ -66,6 +68,9 @@ async function inspect(deps: Deps, wanted: string, signal: AbortSignal): Promise
     description: describe(facts),
     openDirect: () => openDirect(path),
     openBuffered: () => open(path, constants.O_RDWR),
+    ...((await makesZeros(folder)) && {
+      zero: (from: number, length: number) => zero(deps, path, from, length),
+    }),
     settle: () => settle(deps, path, folder),
   }
 }
@@ -121,6 +126,22 @@ async function openDirect(path: string): Promise<{ file: FileHandle; direct: boo
   } catch (error) {
     if (codeOf(error) !== 'EINVAL') throw error
     return { file: await open(path, exclusive), direct: false }
+  }
+}
+
+/** A partition's limits are those of its disk. */
+async function makesZeros(folder: string): Promise<boolean> {
+  const limit = 'queue/write_zeroes_max_bytes'
+  return Number((await read(`${folder}/${limit}`)) || (await read(`${dirname(folder)}/${limit}`))) > 0
+}
+
+const zeroedAtOnce = 4 * 2 ** 30
+
+/** With `-f`, because the disk is open for exclusive use by the one who writes the rest. */
+async function zero({ commands }: Deps, path: string, from: number, length: number): Promise<void> {
+  for (let done = 0; done < length; done += zeroedAtOnce) {
+    const part = Math.min(zeroedAtOnce, length - done)
+    await commands.run('blkdiscard', ['-f', '-z', '-o', `${from + done}`, '-l', `${part}`, path])
   }
 }
 

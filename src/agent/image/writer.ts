@@ -1,13 +1,16 @@
 import type { FileHandle } from 'node:fs/promises'
-import { messageOf } from '../../model/error.ts'
 import type { Device } from './device.ts'
+import { block, newBlock, onDisk, page, wholePages, writeAll, writePart } from './disk-write.ts'
 
-const block = 1 << 20
-const page = 4096
 const blocksInFlight = 4
 
-/** Direct writes go whole pages; the rest of the stream after the last whole page goes through the page cache. */
-type Part = { buffer: Buffer; busy: Promise<void> }
+type Part = { buffer: Buffer; at: number; filled: number; busy: Promise<void> }
+
+/** Shorter runs of zeros are written like anything else: having the disk make them costs a program. */
+const leastZeroRun = 8 << 20
+
+/** Bytes and where they belong; places may come in any order, none of them twice. */
+export type Placed = { at: number; bytes: Uint8Array }
 
 /**
  * Writes a stream to a device from its first byte on, in aligned blocks of 1 MiB. The first block is zero until all
@@ -21,49 +24,148 @@ export async function writeImage(
   bytes: AsyncIterable<Uint8Array>,
   approve: () => void,
 ): Promise<number> {
+  return writePlaced(device, oneAfterTheOther(bytes), approve)
+}
+
+async function* oneAfterTheOther(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Placed> {
+  let at = 0
+  for await (const bytes of chunks) {
+    yield { at, bytes }
+    at += bytes.length
+  }
+}
+
+/**
+ * The same for bytes that come in any order, in pieces that begin at whole pages.
+ * @param gaps what is to be zero and does not come: begin and end
+ * @returns the end of what was written
+ */
+export async function writePlaced(
+  device: Device,
+  pieces: AsyncIterable<Placed>,
+  approve: () => void,
+  gaps: readonly (readonly [from: number, to: number])[] = [],
+): Promise<number> {
   const { file, direct } = await device.openDirect()
   try {
-    const sync = () => onDisk(device, 'what was written', file.sync())
-    const parts: Part[] = []
-    for (let count = 0; count < blocksInFlight; count++) {
-      parts.push({ buffer: await newBlock(device, file, direct), busy: Promise.resolve() })
-    }
-    const first = await newBlock(device, file, direct)
-    first.fill(0)
-    await writeAll(device, file, first, 0, Math.min(block, wholePages(device.bytes)))
-    let total = 0
-    let filled = 0
-    let turn = 0
-    const flush = async () => {
-      const part = parts[turn]!
-      const at = total - filled
-      if (at === 0) part.buffer.copy(first, 0, 0, filled)
-      else part.busy = quietly(writePart(device, file, part.buffer, at, filled))
-      filled = 0
-      turn = (turn + 1) % parts.length
-      await parts[turn]!.busy
-    }
-    for await (const chunk of bytes) {
-      if (total + chunk.length > device.bytes) throw tooLarge(device)
-      for (let from = 0; from < chunk.length;) {
-        const part = parts[turn]!
-        const count = Math.min(block - filled, chunk.length - from)
-        part.buffer.set(chunk.subarray(from, from + count), filled)
-        from += count
-        filled += count
-        total += count
-        if (filled === block) await flush()
-      }
-    }
-    if (filled) await flush()
-    await Promise.all(parts.map((part) => part.busy))
-    await sync()
-    approve()
-    if (total) await writePart(device, file, first, 0, Math.min(total, block))
-    await sync()
-    return total
+    const writer = await DiskWriter.begin(device, file, direct)
+    for (const [from, to] of gaps) await writer.zero(from, to)
+    for await (const { at, bytes } of pieces) await writer.write(at, bytes)
+    return await writer.finish(approve)
   } finally {
     await file.close()
+  }
+}
+
+/** Direct writes go whole pages; the rest of the stream after the last whole page goes through the page cache. */
+class DiskWriter {
+  readonly #device: Device
+  readonly #file: FileHandle
+  readonly #parts: Part[]
+  readonly #first: Buffer
+  /** zeros that direct writes can take */
+  readonly #zeros: Buffer
+  #turn = 0
+  #end = 0
+  #zeroRun = { from: 0, to: 0 }
+
+  private constructor(device: Device, file: FileHandle, parts: Part[], first: Buffer, noughts: Buffer) {
+    this.#device = device
+    this.#file = file
+    this.#parts = parts
+    this.#first = first
+    this.#zeros = noughts
+  }
+
+  static async begin(device: Device, file: FileHandle, direct: boolean): Promise<DiskWriter> {
+    const parts: Part[] = []
+    for (let count = 0; count < blocksInFlight; count++)
+      parts.push({ buffer: await newBlock(device, file, direct), at: 0, filled: 0, busy: Promise.resolve() })
+    const first = (await newBlock(device, file, direct)).fill(0)
+    await writeAll(device, file, first, 0, Math.min(block, wholePages(device.bytes)))
+    const noughts = (await newBlock(device, file, direct)).fill(0)
+    return new DiskWriter(device, file, parts, first, noughts)
+  }
+
+  async write(at: number, bytes: Uint8Array): Promise<void> {
+    if (at + bytes.length > this.#device.bytes) throw tooLarge(this.#device)
+    this.#end = Math.max(this.#end, at + bytes.length)
+    for (let from = 0; from < bytes.length;) {
+      const place = at + from
+      const inFirst = Math.min(block - place, bytes.length - from)
+      if (inFirst > 0) {
+        this.#first.set(bytes.subarray(from, from + inFirst), place)
+        from += inFirst
+      } else from += await this.#fill(place, bytes.subarray(from))
+    }
+  }
+
+  /** Has zeros where nothing comes. */
+  async zero(from: number, to: number): Promise<void> {
+    this.#end = Math.max(this.#end, to)
+    if (to > this.#device.bytes) throw tooLarge(this.#device)
+    if (to > block) await this.#writeZeros(Math.max(from, block), to)
+  }
+
+  async finish(approve: () => void): Promise<number> {
+    await this.#flush()
+    await this.#endZeroRun()
+    await Promise.all(this.#parts.map((part) => part.busy))
+    const sync = () => onDisk(this.#device, 'what was written', this.#file.sync())
+    await sync()
+    approve()
+    if (this.#end) await writePart(this.#device, this.#file, this.#first, 0, Math.min(this.#end, block))
+    await sync()
+    return this.#end
+  }
+
+  /** @returns how many of the bytes the current part took */
+  async #fill(at: number, bytes: Uint8Array): Promise<number> {
+    let part = this.#parts[this.#turn]!
+    if (part.filled && part.at + part.filled !== at) {
+      await this.#flush()
+      part = this.#parts[this.#turn]!
+    }
+    if (!part.filled) part.at = at
+    const count = Math.min(block - part.filled, bytes.length)
+    part.buffer.set(bytes.subarray(0, count), part.filled)
+    part.filled += count
+    if (part.filled === block) await this.#flush()
+    return count
+  }
+
+  async #flush(): Promise<void> {
+    const part = this.#parts[this.#turn]!
+    const { at, filled } = part
+    if (!filled) return
+    part.filled = 0
+    if (filled === block && this.#device.zero && part.buffer.equals(this.#zeros)) {
+      if (this.#zeroRun.to !== at) await this.#endZeroRun()
+      if (this.#zeroRun.to !== at) this.#zeroRun.from = at
+      this.#zeroRun.to = at + block
+      return
+    }
+    await this.#endZeroRun()
+    part.busy = quietly(writePart(this.#device, this.#file, part.buffer, at, filled))
+    this.#turn = (this.#turn + 1) % this.#parts.length
+    await this.#parts[this.#turn]!.busy
+  }
+
+  async #endZeroRun(): Promise<void> {
+    const { from, to } = this.#zeroRun
+    this.#zeroRun = { from: 0, to: 0 }
+    if (to > from) await this.#writeZeros(from, to)
+  }
+
+  async #writeZeros(from: number, to: number): Promise<void> {
+    const { zero } = this.#device
+    const whole = to - from - ((to - from) % page)
+    const byDisk = zero !== undefined && whole >= leastZeroRun && from % page === 0
+    if (byDisk) await onDisk(this.#device, `zeros at ${from}`, zero(from, whole))
+    for (let at = byDisk ? from + whole : from; at < to; at += block) {
+      const length = Math.min(block, to - at)
+      await writePart(this.#device, this.#file, this.#zeros, at, length)
+    }
   }
 }
 
@@ -78,79 +180,4 @@ export function tooLarge(device: Device, needs?: number): Error {
 function quietly(write: Promise<void>): Promise<void> {
   write.catch(() => undefined)
   return write
-}
-
-const wholePages = (length: number) => length - (length % page)
-
-async function writePart(
-  device: Device,
-  file: FileHandle,
-  buffer: Buffer,
-  at: number,
-  length: number,
-): Promise<void> {
-  const whole = wholePages(length)
-  await writeAll(device, file, buffer, at, whole)
-  if (whole === length) return
-  const buffered = await device.openBuffered()
-  try {
-    await writeAll(device, buffered, buffer.subarray(whole), at + whole, length - whole)
-    await onDisk(device, 'what was written', buffered.sync())
-  } finally {
-    await buffered.close()
-  }
-}
-
-async function writeAll(
-  device: Device,
-  file: FileHandle,
-  buffer: Buffer,
-  at: number,
-  length: number,
-): Promise<void> {
-  for (let done = 0; done < length;) {
-    const write = file.write(buffer, done, length - done, at + done)
-    const { bytesWritten } = await onDisk(device, `byte ${at + done}`, write)
-    if (!bytesWritten) throw new Error(`${device.path} took no bytes at ${at + done}`)
-    done += bytesWritten
-  }
-}
-
-const meanings: Readonly<Record<string, string>> = {
-  EIO: 'input/output error: the disk, its cable or its controller is damaged',
-  ENOSPC: 'no space left: what stores this disk is full',
-  EROFS: 'the disk has become read-only',
-  ENODEV: 'the disk is gone',
-  ENXIO: 'the disk is gone',
-}
-
-async function onDisk<T>(device: Device, what: string, write: Promise<T>): Promise<T> {
-  try {
-    return await write
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    throw new Error(`${device.path} did not take ${what}: ${meanings[code] ?? messageOf(error)} (${code})`, {
-      cause: error,
-    })
-  }
-}
-
-/**
- * Memory for one block. Direct I/O needs it on a page border, and Node tells no addresses: large buffers mostly begin 16
- * bytes after one, so the offset is found by reading the device's first page to each candidate.
- */
-async function newBlock(device: Device, file: FileHandle, direct: boolean): Promise<Buffer> {
-  const memory = Buffer.allocUnsafeSlow(block + page)
-  if (!direct) return memory.subarray(0, block)
-  for (let offset = page - 16; offset >= 0; offset -= 16) {
-    const works = await file.read(memory, offset, page, 0).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'EINVAL') return false
-        throw new Error(`${device.path} cannot be read: ${messageOf(error)}`, { cause: error })
-      },
-    )
-    if (works) return memory.subarray(offset, offset + block)
-  }
-  throw new Error('direct I/O: no aligned memory found')
 }

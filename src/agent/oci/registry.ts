@@ -5,6 +5,7 @@ import { messageOf } from '../../model/error.ts'
 import { get, Refused } from '../image/http.ts'
 import type { HttpDeps } from '../image/http.ts'
 import { openSource } from '../image/source.ts'
+import type { Source } from '../image/source.ts'
 import { Login } from './login.ts'
 import { accepted, readJson } from './manifest.ts'
 import type { Descriptor } from './manifest.ts'
@@ -77,9 +78,17 @@ export class Repository {
    * The bytes of a blob, which survive broken connections. They end with an error unless they are what the digest says.
    */
   async *blob(descriptor: Descriptor): AsyncIterable<Buffer> {
-    const { digest, bytes } = descriptor
-    const [algorithm = ''] = digest.split(':')
-    const source = await openSource(this.#url('blobs', digest), {
+    yield* (await this.open(descriptor)).chunks
+  }
+
+  /** The same, with parts of it out of turn, which are not checked. */
+  async open(descriptor: Descriptor): Promise<Pick<Source, 'chunks' | 'range'>> {
+    const source = await this.#source(descriptor.digest)
+    return { chunks: this.#checked(source.chunks, descriptor), range: source.range }
+  }
+
+  async #source(digest: string): Promise<Source> {
+    return openSource(this.#url('blobs', digest), {
       ...this.#http,
       clock: this.#deps.clock,
       log: this.#deps.log,
@@ -87,9 +96,13 @@ export class Repository {
       checked: true,
       headers: () => this.#login.headers(),
     })
+  }
+
+  async *#checked(chunks: AsyncIterable<Buffer>, { digest, bytes }: Descriptor): AsyncIterable<Buffer> {
+    const [algorithm = ''] = digest.split(':')
     const hash = createHash(algorithm)
     let served = 0
-    for await (const chunk of source.chunks) {
+    for await (const chunk of chunks) {
       served += chunk.length
       if (served > bytes)
         throw new Error(`${this.#named(digest)} is longer than the ${bytes} bytes announced`)

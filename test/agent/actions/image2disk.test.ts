@@ -155,9 +155,9 @@ const failures: {
     touched: true,
   },
   {
-    name: 'a qcow2 file is refused',
+    name: 'a qcow2 file that is none is refused',
     answer: (_request, response) => response.end(Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), image])),
-    says: /is a qcow2/,
+    says: /the qcow2 image is of version/,
   },
   {
     name: 'a packed qcow2 file is refused',
