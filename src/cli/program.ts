@@ -9,6 +9,7 @@ import { hardwareCommands } from './hardware.ts'
 import { leaseCommands } from './lease.ts'
 import { objectCommands } from './objects.ts'
 import { dataText } from './output.ts'
+import { templateCommands } from './template.ts'
 import { timelineCommand } from './timeline.ts'
 import { tokenCommands } from './token.ts'
 import { workflowCommands } from './workflow.ts'
@@ -42,6 +43,7 @@ export function buildProgram(deps: CliDeps): Command {
   deps.extend?.(program)
   hardwareCommands(program, deps)
   objectCommands(program, deps)
+  templateCommands(program, deps)
   workflowCommands(program, deps)
   timelineCommand(program, deps)
   leaseCommands(program, deps)

@@ -6,6 +6,7 @@ import { logsCommand } from './logs.ts'
 import { actionsOf, hasEnded, reasonOf, workflowFrom } from './outcome.ts'
 import { dataText, plainText, textTable } from './output.ts'
 import { watchCommand } from './watch.ts'
+import { createCommand } from './workflow-create.ts'
 
 type ListOptions = ConnectOptions & {
   namespace?: string
@@ -14,7 +15,7 @@ type ListOptions = ConnectOptions & {
 }
 type ShowOptions = ConnectOptions & { namespace?: string; output: 'text' | 'json' | 'yaml' }
 
-/** `workflow list`, `workflow show`, `workflow watch` and `workflow logs`. */
+/** `workflow list`, `show`, `create`, `watch` and `logs`. */
 export function workflowCommands(program: Command, deps: CliDeps): void {
   const workflow = program
     .command('workflow')
@@ -43,6 +44,7 @@ export function workflowCommands(program: Command, deps: CliDeps): void {
     'workflow show eksa-system/install-1',
     'workflow show install-1 -n eksa-system -o yaml',
   )
+  createCommand(workflow, deps)
   watchCommand(workflow, deps)
   logsCommand(workflow, deps)
 }

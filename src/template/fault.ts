@@ -16,12 +16,15 @@ export class TemplateFault extends Error {
 
 const nearLength = 40
 
-/** @returns an Invalid error, `line:column: what (near "text")`, lines and columns counted from 1 */
+/** @returns an Invalid error, `line:column: what (near "text")`, lines and columns counted from 1; its cause is `fault` */
 export function appErrorOf(source: string, fault: TemplateFault): AppError {
   const before = source.slice(0, fault.at).split('\n')
   const place = `${before.length}:${Array.from(before.at(-1) ?? '').length + 1}`
   const near = source.slice(fault.at, Math.max(fault.end, fault.at)).replace(/\s+/g, ' ').trim()
   const shown = near.length > nearLength ? `${near.slice(0, nearLength)}…` : near
   const message = shown === '' ? fault.message : `${fault.message} (near \`${shown}\`)`
-  return new AppError('Invalid', `${place}: ${message}`, { faults: [{ path: place, message }] })
+  return new AppError('Invalid', `${place}: ${message}`, {
+    cause: fault,
+    faults: [{ path: place, message }],
+  })
 }
