@@ -7,6 +7,7 @@ import { ulid } from 'ulid'
 import { serverAddress } from './address.ts'
 import { bootIdentity } from './boot/identity.ts'
 import { bootFiles, openText, readScriptTexts } from './boot/open.ts'
+import { replaceTls as replaceHttpsTls } from './boot/http.ts'
 import { openBootHttp } from './boot/open-http.ts'
 import type { Config } from './config.ts'
 import { openDhcp } from './dhcp/open.ts'
@@ -162,37 +163,6 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     machineByAgent: lookup.machineByAgent,
   })
   const baseUrl = `http://${address}:${config.http.port}`
-  const httpTls = config.http.tls
-  const boot = await openBootHttp(config, {
-    ...lookup,
-    log: part('boot'),
-    files,
-    texts,
-    site: {
-      baseUrl,
-      grpcAuthority: `${address}:${config.grpc.port}`,
-      syslogHost: address,
-    },
-    clock,
-    cacheDir: resolve(config.images.cacheDir || join(config.dataDir, 'image-cache')),
-    isAutoProxy: config.dhcp.mode === 'auto-proxy' || config.dhcp.pool.range !== '',
-    tls: httpTls.cert === '' ? pki : await readTlsFiles(httpTls, clock.now()),
-    caPem: pki.caPem,
-    identity,
-    record,
-  })
-  const metadata = () =>
-    metadataHttp({
-      ...lookup,
-      log: part('metadata'),
-      record,
-      isTrusted: trustOf(config.http.trustedProxies),
-      instanceEndpoint: config.metadata.instanceEndpoint,
-      phonedHome: (machine, said) => {
-        log.info({ mac: machine.mac, machine: machine.name, ...said }, 'phone-home')
-        engine.phonedHome(machine)
-      },
-    })
   const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
   const dhcp = await openDhcp(config, {
     ...lookup,
@@ -205,6 +175,45 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     scriptUrl,
     strangerUrl: (mac) => `${baseUrl}/ipxe/script/${mac}/auto.ipxe`,
   })
+  const machineByIp = (ip: Ip4) => {
+    const holder = dhcp?.holderOf(ip)
+    return lookup.machineByIp(ip) ?? (holder && lookup.machineByMac(holder))
+  }
+  const askers = { ...lookup, machineByIp }
+  const openTftpName = tftpFiles({ ...askers, ...files, openText })
+  const tlsFilesOfHttp = config.http.tls.cert === '' ? undefined : config.http.tls
+  const tlsOfHttp = tlsFilesOfHttp ? await readTlsFiles(tlsFilesOfHttp, clock.now()) : pki
+  const boot = await openBootHttp(config, {
+    ...askers,
+    log: part('boot'),
+    files,
+    openTftpName,
+    texts,
+    site: {
+      baseUrl,
+      grpcAuthority: `${address}:${config.grpc.port}`,
+      syslogHost: address,
+    },
+    clock,
+    cacheDir: resolve(config.images.cacheDir || join(config.dataDir, 'image-cache')),
+    isAutoProxy: config.dhcp.mode === 'auto-proxy' || config.dhcp.pool.range !== '',
+    tls: tlsOfHttp,
+    caPem: pki.caPem,
+    identity,
+    record,
+  })
+  const metadata = () =>
+    metadataHttp({
+      ...askers,
+      log: part('metadata'),
+      record,
+      isTrusted: trustOf(config.http.trustedProxies),
+      instanceEndpoint: config.metadata.instanceEndpoint,
+      phonedHome: (machine, said) => {
+        log.info({ mac: machine.mac, machine: machine.name, ...said }, 'phone-home')
+        engine.phonedHome(machine)
+      },
+    })
   const clinic = createClinic({
     clock,
     timeline,
@@ -271,8 +280,8 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     http: listening(boot.http, address, config.http.port, listeners.expect('http')),
     images: (signal) => aborted(signal).finally(boot.images.close),
     tftp: tftpServer({
-      open: tftpFiles({ ...lookup, ...files, openText }),
-      machineByIp: lookup.machineByIp,
+      open: openTftpName,
+      machineByIp,
       record,
       log: part('tftp'),
       clock,
@@ -286,7 +295,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     }),
   }
   parts['syslog'] = syslogServer({
-    machineByIp: lookup.machineByIp,
+    machineByIp,
     record,
     log: part('syslog'),
     clock,
@@ -302,8 +311,14 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       }
       return watchTlsFiles({ files: tlsFiles, current: api, clock, log: part('tls'), onChange }, signal)
     }
-  if (boot.https)
-    parts['https'] = listening(boot.https, address, config.http.httpsPort, listeners.expect('https'))
+  const { https } = boot
+  if (https) parts['https'] = listening(https, address, config.http.httpsPort, listeners.expect('https'))
+  if (https && tlsFilesOfHttp)
+    parts['tls:https'] = (signal) => {
+      const onChange = (pair: TlsPair) => replaceHttpsTls(https, pair)
+      const watched = { files: tlsFilesOfHttp, current: tlsOfHttp, clock, log: part('tls'), onChange }
+      return watchTlsFiles(watched, signal)
+    }
   for (const port of config.metadata.ports) {
     const app = metadata()
     metrics.http('metadata', app)

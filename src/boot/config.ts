@@ -22,7 +22,7 @@ export const HttpConfig = Type.Object(
     tls: Type.Object(
       {
         cert: text('', 'certificate of http.httpsPort with its chain, PEM file; default: one of our own CA'),
-        key: text('', 'key of http.tls.cert, PEM file; both are read at the start'),
+        key: text('', 'key of http.tls.cert, PEM file; both are read again when they change'),
       },
       strict,
     ),

@@ -13,7 +13,7 @@ import type { Logger } from '../log.ts'
 import type { ImageCache } from './cache.ts'
 import type { Identity } from './identity.ts'
 import type { Placeholder } from './iso.ts'
-import type { BootFiles } from './open.ts'
+import type { BootFiles, OpenFile } from './open.ts'
 import type { Say } from './say.ts'
 import type { BootSite, ScriptTexts } from './script.ts'
 import type { Downloads } from './send.ts'
@@ -21,6 +21,8 @@ import type { Downloads } from './send.ts'
 export type BootHttpDeps = {
   log: Logger
   files: Pick<BootFiles, 'open'>
+  /** the file that a TFTP client at this address means by `name`; a boot file, whoever asks, when left out */
+  openTftpName?(name: string, from: { ip: Ip4 | undefined }): Promise<OpenFile | undefined>
   texts: ScriptTexts
   site: BootSite
   /** PEM of the CA that the agent pins */

@@ -2,11 +2,12 @@ import { fastify } from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Server } from 'node:tls'
 import { systemClock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
 import { binaryFile, decodePath, rootFile, tftpFile } from './files.ts'
 import type { BootFile } from './files.ts'
-import { notFound, refuse } from './house.ts'
+import { clientOf, notFound, refuse } from './house.ts'
 import type { BootHttpDeps, House, Most } from './house.ts'
 import { serveIso } from './isos.ts'
 import { bootMethods, bootRoutes } from './routes.ts'
@@ -59,6 +60,14 @@ function makeApp(tls: BootHttpDeps['tls']): FastifyInstance {
   if (!tls) return fastify(options)
   const https = { cert: tls.certPem, key: tls.keyPem, handshakeTimeout: 10_000 }
   return fastify({ ...options, https }) as unknown as FastifyInstance
+}
+
+/** Connections from now on are served with `pair`; those that exist stay as they are. */
+export function replaceTls(
+  app: FastifyInstance,
+  { certPem, keyPem }: NonNullable<BootHttpDeps['tls']>,
+): void {
+  ;(app.server as unknown as Server).setSecureContext({ cert: certPem, key: keyPem })
 }
 
 /** The path of a request that names the whole URL, as clients of proxies do (RFC 9112 §3.2.2). */
@@ -125,7 +134,13 @@ function handlerOf(house: House, { path, serves }: BootRoute): Handler {
   return (request, reply) => {
     const name = nameOf(request)
     const file = name === undefined ? undefined : fileFor(name)
-    return file ? serveFile(house, request, reply, file, () => house.files.open(file)) : notFound(reply)
+    if (name === undefined || !file) return notFound(reply)
+    const { openTftpName } = house
+    const open = () =>
+      serves === 'tftp-file' && openTftpName
+        ? openTftpName(name, { ip: clientOf(house, request) })
+        : house.files.open(file)
+    return serveFile(house, request, reply, file, open)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Ip4 } from '../model/ip4.ts'
 import { parseIp4 } from '../model/ip4.ts'
+import type { Mac } from '../model/mac.ts'
 import type { Machine } from '../model/machine.ts'
 import type { SideStore } from '../store/side.ts'
 import { parseArchBinaries } from './arch.ts'
@@ -24,6 +25,8 @@ type Deps = Pick<
 export type OpenDhcp = {
   /** leases of the pool; `undefined` without one */
   leases: (() => LeaseView[]) | undefined
+  /** who has this address of the pool now */
+  holderOf(ip: Ip4): Mac | undefined
   serve(onListening: () => void): (signal: AbortSignal) => Promise<void>
 }
 
@@ -36,6 +39,10 @@ export async function openDhcp(config: Settings, deps: Deps): Promise<OpenDhcp |
   const { archBinaries, clientRate } = dhcp
   return {
     leases: pool && (() => pool.keeper.list()),
+    holderOf: (ip) => {
+      const lease = pool?.keeper.leases.at(ip)
+      return lease?.state === 'bound' && lease.until > deps.clock.now() ? lease.mac : undefined
+    },
     serve: (onListening) =>
       dhcpServer({
         ...deps,

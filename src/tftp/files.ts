@@ -15,14 +15,15 @@ export type TftpFilesDeps<File extends TftpFile> = {
 }
 
 /**
- * What a name means to a client: a file that its Hardware is about, else a boot file, else one of the folder of assets.
+ * What a name means to a client of TFTP, or of HTTP below `/tftp/`: a file that its Hardware is about, else a boot file, else one of the folder of assets.
  * @returns a function that opens it; `undefined` = there is none
  */
 export function tftpFiles<File extends TftpFile>(
   deps: TftpFilesDeps<File>,
-): (name: string, from: { ip: Ip4 }) => Promise<File | undefined> {
+): (name: string, from: { ip: Ip4 | undefined }) => Promise<File | undefined> {
   return async (name, { ip }) => {
-    const own = ownFile(name, { machine: deps.machineByIp(ip), machineByMac: deps.machineByMac })
+    const machine = ip && deps.machineByIp(ip)
+    const own = ownFile(name, { machine, machineByMac: deps.machineByMac })
     if (own?.kind === 'text') return deps.openText(own.text)
     const asset = own && (await deps.openAsset(own.path))
     return asset ?? (await deps.openBootFile(name)) ?? deps.openAsset(assetPath(name))

@@ -1,12 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { replaceTls } from '../../src/boot/http.ts'
+import { bootFiles, openText } from '../../src/boot/open.ts'
 import { bootRoutes } from '../../src/boot/routes.ts'
 import { trustOf } from '../../src/model/forwarded.ts'
 import { parseIp4 } from '../../src/model/ip4.ts'
 import { loadOrCreatePki } from '../../src/pki/pki.ts'
+import { tftpFiles } from '../../src/tftp/files.ts'
 import { bootService, curl, image, run } from './service.ts'
-import { mac, machineOf, workflowOf } from './things.ts'
+import { loopback, mac, machineOf, silent, texts, workflowOf } from './things.ts'
 
 const dashed = mac.replaceAll(':', '-')
 
@@ -145,4 +148,54 @@ t.test('curl and wget over HTTPS, for all boot paths', async (t) => {
   await run('wget', '-q', `--ca-certificate=${ca}`, '-O', out, `${base}/images/disk.img`)
   t.ok((await readFile(out)).equals(image))
   await t.rejects(curl(`${base}/auto.ipxe`), 'a client that does not know the CA refuses')
+})
+
+t.test('below /tftp/ are the names that TFTP clients know, for the machine that asks', async (t) => {
+  const dir = t.testdir({ assets: { rpi: { 'start4.elf': 'firmware' }, 'grub.cfg': 'of the assets' } })
+  const machine = {
+    ...machineOf(),
+    pxelinuxConfig: 'DEFAULT x',
+    rpi: { serialNum: 'abcd1234', firmwarePath: 'rpi' },
+  }
+  const [ipxeDir, osDir, assetDir] = [join(dir, 'ipxe'), dir, join(dir, 'assets')]
+  await mkdir(ipxeDir)
+  await writeFile(join(ipxeDir, 'ipxe.efi'), 'binary')
+  const files = bootFiles({ ipxeDir, osDir, imageDir: osDir, assetDir, texts, log: silent })
+  const machineByIp = (ip: string) => (ip === loopback ? machine : undefined)
+  const openTftpName = tftpFiles({ ...files, openText, machineByIp, machineByMac: () => machine })
+  const { base, recorded } = await bootService(t, { files, openTftpName, machineByIp })
+  const named = {
+    'ipxe.efi': 'binary',
+    [`${mac}/ipxe.efi`]: 'binary',
+    [`pxelinux.cfg/01-${dashed}`]: 'DEFAULT x',
+    'abcd1234/start4.elf': 'firmware',
+    [`${dashed}/grub.cfg`]: 'of the assets',
+  }
+  for (const [name, body] of Object.entries(named))
+    t.strictSame(await curl(`${base}/tftp/${name}`), { status: 200, body }, name)
+  for (const name of ['abcd1234/none.elf', 'ffff0000/start4.elf', '..%2fipxe%2fipxe.cfg', '%00'])
+    t.match(await curl(`${base}/tftp/${name}`), { status: 404 }, name)
+  t.ok(recorded.some(({ stage }) => stage === 'boot-file'))
+})
+
+t.test('a new certificate is served to connections that come after it', async (t) => {
+  t.testdir({ 1: {}, 2: {} })
+  const clock = { now: () => Date.now() }
+  const make = (dataDir: string) =>
+    loadOrCreatePki({ dataDir, addresses: ['127.0.0.1'], hostnames: [], clock })
+  const [one, other] = [join(t.testdirName, '1'), join(t.testdirName, '2')]
+  const first = await make(one)
+  const { app, base, dir } = await bootService(t, { tls: first })
+  const second = await make(other)
+  t.not(first.certPem, second.certPem)
+  const trusting = async ({ caPem }: { caPem: string }) => {
+    const ca = join(dir, 'ca.pem')
+    await writeFile(ca, caPem)
+    return curl('--cacert', ca, `${base}/healthz`)
+  }
+  t.match(await trusting(first), { status: 200 })
+  await t.rejects(trusting(second))
+  replaceTls(app, second)
+  t.match(await trusting(second), { status: 200 })
+  await t.rejects(trusting(first))
 })
