@@ -43,7 +43,7 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
     })
   }
 
-  const finish = (mac: Mac, answer: Answer, machine: Machine | undefined, heard: Heard) => {
+  const finish = (answer: Answer, mac: Mac, machine: Machine | undefined, heard: Heard) => {
     if (log.isLevelEnabled('debug'))
       log.debug({ mac, xid: xidOf(heard.bytes), traces: answer.traces() }, 'dhcp decided')
     notes.decided(mac, answer, machine, heard.way.link.device)
@@ -52,16 +52,18 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
   }
 
   /** What was answered before, for a machine that asks the same again. */
-  const known = (mac: Mac | undefined, { bytes, way }: Heard) => {
+  const known = ({ bytes, way }: Heard) => {
+    const mac = macOf(bytes)
     const machine = mac && deps.machineByMac(mac)
     const answer = machine && answers.find(bytes, machine, contextOf(way.link, way.door, machine))
     return answer && { machine, answer }
   }
 
   const answerAnew = (query: Query, heard: Heard, mayAsk: boolean) => {
-    const { mac } = query
-    const machine = deps.machineByMac(mac)
-    if (!mayAsk) return finish(mac, answerOf(query, silent('rate-limited')), machine, heard)
+    const machine = deps.machineByMac(query.mac)
+    // the same object each time is found sooner, and kept once
+    const mac = machine?.mac ?? query.mac
+    if (!mayAsk) return finish(answerOf(query, silent('rate-limited')), mac, machine, heard)
     const { link, door } = heard.way
     const judge = (): Reply =>
       !machine && deps.ready?.() === false
@@ -70,7 +72,7 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
     const done = (reply: Reply) => {
       const answer = answerOf(query, reply)
       answers.keep(heard.bytes, { query, reply, machine, context: contextOf(link, door, machine) }, answer)
-      finish(mac, answer, machine, heard)
+      finish(answer, mac, machine, heard)
     }
     const reply = judge()
     if (!deps.pool || !('change' in reply)) return done(reply)
@@ -78,9 +80,9 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
   }
 
   const answer = (heard: Heard) => {
-    const mac = macOf(heard.bytes)
-    const before = known(mac, heard)
-    if (before && gate.allow(mac!, clock.now())) return finish(mac!, before.answer, before.machine, heard)
+    const before = known(heard)
+    if (before && gate.allow(before.machine.mac, clock.now()))
+      return finish(before.answer, before.machine.mac, before.machine, heard)
     // an answer may take its time, the octets do not wait
     const bytes = Uint8Array.from(heard.bytes)
     const packet = parse(bytes)

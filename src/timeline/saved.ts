@@ -29,8 +29,9 @@ export type Kind = 'stages' | 'words'
 
 type Deps = { side: SideStore; log: Pick<Logger, 'warn'>; kind: Kind; lineOf(mac: Mac): Line | undefined }
 
-/** Machines whose entries are written at once. */
+/** Machines whose entries are written by one call, and those of them that are put into words without a pause. */
 const mostAtOnce = 1000
+const partSize = 200
 
 /** What a machine does again and again is written with every so manyth call: a crash takes the count, not the stage. */
 const countsEvery = 60
@@ -54,8 +55,13 @@ export function createSaver({ side, log, kind, lineOf }: Deps): Saver {
       counted.delete(mac)
     }
     const isMore = dirty.size > 0 || counted.size > 0
-    // Deletions are queued first: a machine that came back keeps its new entries.
-    const results = await Promise.allSettled([...forgotten.map(remove), ...changed.map(save)])
+    // Deletions come first: a machine that came back keeps its new entries.
+    const results = await Promise.allSettled(forgotten.map(remove))
+    for (let from = 0; from < changed.length; from += partSize) {
+      // one that was forgotten meanwhile is written after that is on disk, if it came back
+      const part = changed.slice(from, from + partSize).filter((mac) => !gone.has(mac))
+      results.push(...(await Promise.allSettled(part.map(save))))
+    }
     const failed = results.find((result) => result.status === 'rejected')
     if (failed)
       log.warn({ why: messageOf(failed.reason) }, 'timeline not written: tried again with the next stage')
