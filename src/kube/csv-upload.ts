@@ -71,16 +71,27 @@ async function* piecesOf(request: Request, body: Readable): AsyncGenerator<Uint8
 async function* piecesOfForm(request: Request): AsyncGenerator<Uint8Array> {
   const { raw } = request
   let bytes = 0
+  let file: Readable | undefined
+  // The parser does not always hear that a client has gone, and waits.
+  const gone = new Promise<never>((_, reject) => {
+    const leave = () => {
+      if (raw.readableEnded) return
+      file?.destroy(brokenOff(bytes))
+      reject(brokenOff(bytes))
+    }
+    if (raw.destroyed || raw.aborted) leave()
+    else raw.once('aborted', leave).once('close', leave)
+  })
+  gone.catch(() => {})
   try {
-    // The parser waits for a request that was closed before it began.
-    if (raw.destroyed || raw.aborted) throw brokenOff(bytes)
     const parts = request.parts()
-    const file = fileOf((await parts.next()).value as Multipart | undefined)
+    const first = await Promise.race([parts.next(), gone])
+    file = fileOf(first.value as Multipart | undefined)
     for await (const piece of file.iterator({ destroyOnReturn: false })) {
       bytes += (piece as Uint8Array).length
       yield piece as Uint8Array
     }
-    const more = await parts.next()
+    const more = await Promise.race([parts.next(), gone])
     if (!more.done) fileOf(more.value)
   } catch (error) {
     throw formFault(error, bytes)
