@@ -3,11 +3,19 @@ import type { Server as TcpServer, Socket } from 'node:net'
 import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import type { ServerOptions } from '@grpc/grpc-js'
 import { AppError, messageOf } from '../model/error.ts'
+import { createAbout } from './about.ts'
+import type { CallersDeps } from './callers.ts'
+import { createConnections } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { agentService } from './proto.ts'
 import { openSession } from './session.ts'
 import type { AgentCall, Session, SessionDeps } from './session.ts'
+import { oldestService, workflowService } from './tinkerbell-wire.ts'
+import { tinkerbellServices } from './tinkerbell.ts'
 
 export type GrpcDeps = SessionDeps & {
+  /** how agents of Tinkerbell are taken in; `holdMs`: how long they are let wait for an action, 50 s when left out */
+  tinkerbell: Pick<CallersDeps, 'admission' | 'roster' | 'ready'> & { holdMs?: number }
   /** IPv4 to bind */
   address: string
   /** TCP port, 42113; 0 takes any free one */
@@ -39,17 +47,20 @@ const options: ServerOptions = {
 
 /**
  * The agents' port. TLS and plain connections share it; a connection says by its first byte which it is. AgentService
- * answers TLS only. When `signal` aborts, agents are asked to come back later and have 5 s to end their calls.
+ * answers TLS only; Tinkerbell's agents, reflection and health are served on both. When `signal` aborts, agents are asked to come back later and have 5 s to end their calls.
  * @throws AppError Unavailable when the port cannot be bound
  */
 export function grpcServer(deps: GrpcDeps): (signal: AbortSignal) => Promise<void> {
   return async (signal) => {
     const sessions = new Set<Session>()
+    const connections = createConnections(deps.clock, deps.log)
+    const tinkerbell = tinkerbellServices({ ...deps, ...deps.tinkerbell, connections })
+    const about = createAbout()
     const service = agentService()
     const secure = new Server(options)
     secure.addService(service, {
       Session: (call: AgentCall) => {
-        const session = openSession(deps, call)
+        const session = openSession(knowing(deps, connections, call), call)
         sessions.add(session)
         void session.ended.then(() => sessions.delete(session))
         if (signal.aborted) session.drain()
@@ -60,15 +71,17 @@ export function grpcServer(deps: GrpcDeps): (signal: AbortSignal) => Promise<voi
     plain.addService(service, {
       Session: (call: AgentCall) => call.emit('error', { code: status.UNAUTHENTICATED, details }),
     })
+    for (const server of [secure, plain]) {
+      server.addService(workflowService, tinkerbell.workflow)
+      server.addService(oldestService, tinkerbell.oldest)
+      about.addTo(server)
+    }
     const pair = { private_key: Buffer.from(deps.tls.keyPem), cert_chain: Buffer.from(deps.tls.certPem) }
     const toSecure = secure.createConnectionInjector(ServerCredentials.createSsl(null, [pair], false))
     const toPlain = plain.createConnectionInjector(ServerCredentials.createInsecure())
 
-    const sockets = new Set<Socket>()
     const tcp = createServer({ noDelay: true }, (socket) => {
-      sockets.add(socket)
-      socket.on('close', () => sockets.delete(socket))
-      socket.on('error', () => socket.destroy())
+      connections.add(socket)
       sortByFirstByte(socket, (isTls) => {
         if (isTls) toSecure.injectConnection(socket)
         else if (deps.plain) toPlain.injectConnection(socket)
@@ -80,18 +93,30 @@ export function grpcServer(deps: GrpcDeps): (signal: AbortSignal) => Promise<voi
       await untilEnd(tcp, signal)
     } finally {
       tcp.close()
+      about.close()
+      tinkerbell.drain()
       for (const session of sessions) session.drain()
       await withinMs(
         deps.drainMs ?? defaultDrainMs,
         Promise.all([shutDown(secure, [...sessions]), shutDown(plain, [])]),
       )
       // The last words of the calls may still be on their way through TLS.
-      await withinMs(lastWordsMs, Promise.all([...sockets].map(closed)))
+      await withinMs(lastWordsMs, Promise.all(connections.all().map(closed)))
       secure.forceShutdown()
       plain.forceShutdown()
-      for (const socket of sockets) socket.destroy()
+      for (const socket of connections.all()) socket.destroy()
     }
   }
+}
+
+/** The same, with the call's connection no longer a stranger's once it has shown who it is. */
+function knowing(deps: GrpcDeps, connections: Connections, call: AgentCall): SessionDeps {
+  const authenticate: GrpcDeps['authenticate'] = async (credentials) => {
+    const result = await deps.authenticate(credentials)
+    if (!('rejected' in result)) connections.of(call.getPeer())?.know()
+    return result
+  }
+  return { ...deps, authenticate }
 }
 
 /** Looks at the first byte and gives it back to the stream. */

@@ -2,13 +2,14 @@ import { status } from '@grpc/grpc-js'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { Logger } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
-import { AppError, errorCodes, messageOf } from '../model/error.ts'
+import { messageOf } from '../model/error.ts'
 import type { Mac } from '../model/mac.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { AgentCommand, AgentLink, Desk } from '../workflow/link.ts'
 import { createInbox } from './inbox.ts'
 import type { Inbox } from './inbox.ts'
 import type { WireAgentMessage, WireHello, WireReport, WireServerMessage } from './proto.ts'
+import { Refusal, refusalOf } from './refusal.ts'
 
 /** Version of the protocol in proto/ironwake/v1. */
 export const protocolVersion = 1
@@ -43,15 +44,6 @@ export type Session = {
   drain(): void
   /** resolves, and never throws, when the session is over */
   ended: Promise<void>
-}
-
-/** What ends a call from the server's side. */
-class Refusal extends Error {
-  readonly code: number
-  constructor(code: number, message: string) {
-    super(message)
-    this.code = code
-  }
 }
 
 /**
@@ -237,9 +229,3 @@ function checkId(field: string, id: string): void {
 }
 
 const malformed = (why: string) => new Refusal(status.INVALID_ARGUMENT, `malformed message: ${why}`)
-
-function refusalOf(error: unknown): Refusal {
-  if (error instanceof Refusal) return error
-  const code = error instanceof AppError ? errorCodes[error.code].grpc : status.INTERNAL
-  return new Refusal(code, messageOf(error))
-}

@@ -17,25 +17,34 @@ export type Agents = {
   namesOf(link: AgentLink): string[]
   all(): AgentLink[]
   /** notes that the machine is expected back */
-  miss(mac: Mac, now: number): void
+  miss(link: AgentLink, now: number): void
   /** takes away those not heard for `silenceMs`: links, and machines that were missed */
-  takeLost(now: number): { mac: Mac; link: AgentLink | undefined; silentMs: number }[]
+  takeLost(now: number): Lost[]
   /** when the next one counts as lost, epoch ms */
   nextLoss(): number | undefined
 }
+
+/** `link` is `undefined` when it was gone before; `names` as in `namesOf` */
+export type Lost = { mac: Mac; link: AgentLink | undefined; names: readonly string[]; silentMs: number }
 
 type Deps = { machineByAgent(agentId: string): Machine | undefined; silenceMs: number }
 type Entry = { link: AgentLink; heardAt: number }
 
 export function createAgents({ machineByAgent, silenceMs }: Deps): Agents {
   const entries = new Map<string, Entry>()
-  const missed = new Map<Mac, number>()
+  const missed = new Map<Mac, { link: AgentLink; since: number }>()
   const byName = new Map<string, AgentLink>()
   const keyOf = (name: string) => machineByAgent(name)?.macs[0] ?? agentKey(name)
   const entryOf = (link: AgentLink) => [...candidates(link)].find(([, entry]) => entry.link === link)
 
   const unname = (link: AgentLink) => {
     if (byName.get(agentKey(link.agentId)) === link) byName.delete(agentKey(link.agentId))
+  }
+
+  const namesOf = (link: AgentLink) => {
+    const machine = machineByAgent(link.mac) ?? machineByAgent(link.agentId)
+    const names = [link.agentId, link.mac, ...(machine ? [machine.agentId, ...machine.macs] : [])]
+    return [...new Set(names.map(agentKey))]
   }
 
   // The Hardware may have changed since the link came: its key is then another one.
@@ -67,32 +76,34 @@ export function createAgents({ machineByAgent, silenceMs }: Deps): Agents {
       if (found) found[1].heardAt = now
     },
     linkOf: (agentId) => entries.get(keyOf(agentId))?.link ?? byName.get(agentKey(agentId)),
-    namesOf: (link) => {
-      const machine = machineByAgent(link.mac) ?? machineByAgent(link.agentId)
-      const names = [link.agentId, link.mac, ...(machine ? [machine.agentId, ...machine.macs] : [])]
-      return [...new Set(names.map(agentKey))]
-    },
+    namesOf,
     all: () => [...entries.values()].map(({ link }) => link),
-    miss: (mac, now) => missed.set(mac, now),
+    miss: (link, now) => missed.set(link.mac, { link, since: now }),
     takeLost: (now) => {
-      const lost: ReturnType<Agents['takeLost']> = []
-      for (const [key, { link, heardAt }] of entries) {
+      const lost: Lost[] = []
+      for (const [key, entry] of entries) {
+        const { link, heardAt } = entry
         if (now < heardAt + silenceMs) continue
+        if (link.calls?.isAlive() === true) {
+          entry.heardAt = now
+          continue
+        }
+        const names = namesOf(link)
         entries.delete(key)
         unname(link)
-        lost.push({ mac: link.mac, link, silentMs: now - heardAt })
+        lost.push({ mac: link.mac, link, names, silentMs: now - heardAt })
       }
-      for (const [mac, since] of missed) {
+      for (const [mac, { link, since }] of missed) {
         if (now < since + silenceMs) continue
         missed.delete(mac)
-        lost.push({ mac, link: undefined, silentMs: now - since })
+        lost.push({ mac, link: undefined, names: namesOf(link), silentMs: now - since })
       }
       return lost
     },
     nextLoss: () => {
       let first = Number.POSITIVE_INFINITY
       for (const { heardAt } of entries.values()) first = Math.min(first, heardAt)
-      for (const since of missed.values()) first = Math.min(first, since)
+      for (const { since } of missed.values()) first = Math.min(first, since)
       return first === Number.POSITIVE_INFINITY ? undefined : first + silenceMs
     },
   }

@@ -1,5 +1,6 @@
 import type { Logger } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
+import { AppError } from '../model/error.ts'
 import type { ActionStatus, Workflow } from '../model/workflow.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { Agents } from './agents.ts'
@@ -34,8 +35,8 @@ type Deps = {
 export type InnerDesk = Desk & {
   /** gives the agent what it is to do now, if it has nothing to do yet */
   assign(link: AgentLink): Promise<void>
-  /** parts with the agents that have not been heard for too long */
-  dropSilent(now: number): void
+  /** parts with the agents that have not been heard for too long; resolves once that is noted in their Workflows */
+  dropSilent(now: number): Promise<void>
 }
 
 export function createDesk(deps: Deps): InnerDesk {
@@ -60,7 +61,7 @@ export function createDesk(deps: Deps): InnerDesk {
   }
 
   const assignNow = async (link: AgentLink, isNew: boolean) => {
-    if (!agents.isCurrent(link)) return
+    if (!agents.isCurrent(link) || link.calls?.isAsking() === false) return
     const mine = catalog.ofAgent(agents.namesOf(link))
     const running = mine.find(({ status }) => status?.state === 'RUNNING')
     const next =
@@ -68,7 +69,14 @@ export function createDesk(deps: Deps): InnerDesk {
     if (!next || (!isNew && !wantsAgent(next.status ?? {}))) return
     const { namespace, name } = next.metadata
     const agentId = next.status?.agentID ?? ''
-    const event = { type: 'agent-ready', agentId, bootId: link.bootId, at: clock.now() } as const
+    const session = link.calls && { session: link.calls.session }
+    const event = {
+      type: 'agent-ready',
+      agentId,
+      bootId: link.bootId,
+      ...session,
+      at: clock.now(),
+    } as const
     await runs.apply({ namespace, name }, event)
   }
   // One at a time for each machine, so that no two Workflows are started for it.
@@ -79,7 +87,7 @@ export function createDesk(deps: Deps): InnerDesk {
     if (!agents.isCurrent(link)) return
     const isBusy = catalog.ofAgent(agents.namesOf(link)).some(isRunningAction)
     agents.remove(link)
-    if (isBusy) agents.miss(link.mac, clock.now())
+    if (isBusy) agents.miss(link, clock.now())
     deps.wake()
     log.info({ agent: link.agentId, mac: link.mac }, 'agent disconnected')
   }
@@ -97,7 +105,8 @@ export function createDesk(deps: Deps): InnerDesk {
       return false
     }
     const { actionId, attempt, state, message } = told
-    const event = { actionId, attempt, state, message, agentId: owner.agentId, at: clock.now() }
+    const session = link.calls && { session: link.calls.session }
+    const event = { actionId, attempt, state, message, agentId: owner.agentId, ...session, at: clock.now() }
     const workflow = await runs.apply(
       { namespace: owner.namespace, name: owner.name },
       { type: 'reported', ...event },
@@ -115,6 +124,9 @@ export function createDesk(deps: Deps): InnerDesk {
     connect: async (link, hello) => {
       await deps.started
       const now = clock.now()
+      const there = agents.linkOf(link.mac)
+      if (link.calls && there && !there.calls)
+        throw new AppError('Conflict', `an agent of ironwake is connected for ${link.mac}`)
       const old = agents.add(link, now)
       if (old && old !== link) old.close('a newer session of this machine has taken over')
       deps.wake()
@@ -123,6 +135,11 @@ export function createDesk(deps: Deps): InnerDesk {
       if (hello.actionId !== '') cancelStale(link, hello.actionId)
       await assign(link, true)
     },
+    ready: async (link) => {
+      agents.heard(link, clock.now())
+      await assign(link, true)
+    },
+    workflow: catalog.get,
     heartbeat: (link) => agents.heard(link, clock.now()),
     progress: (link, { actionId, doneBytes, totalBytes }) => {
       agents.heard(link, clock.now())
@@ -139,11 +156,13 @@ export function createDesk(deps: Deps): InnerDesk {
       const owner = ownActionOf(link, actionId)
       if (owner) logs.append(owner.uid, actionId, lines)
     },
-    dropSilent: (now) => {
-      for (const { mac, link, silentMs } of agents.takeLost(now)) {
+    dropSilent: async (now) => {
+      for (const { mac, link, names, silentMs } of agents.takeLost(now)) {
         record(mac, 'agent-lost', { seconds: Math.round(silentMs / 1000) })
         log.warn({ mac, silentMs }, 'agent lost')
         link?.close('no heartbeat')
+        for (const { metadata, status } of catalog.ofAgent(names).filter(isRunningAction))
+          await runs.apply(metadata, { type: 'agent-lost', agentId: status?.agentID ?? '', at: now })
       }
     },
   }

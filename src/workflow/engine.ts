@@ -167,7 +167,7 @@ export function createEngine(deps: EngineDeps): Engine {
       const workflow = catalog.get(ref.namespace, ref.name)
       if (workflow) background('resume', runs.resume(workflow))
     }
-    desk.dropSilent(now)
+    background('agent lost', desk.dropSilent(now))
     const retry = planner.round(now)
     const loss = agents.nextLoss()
     if (retry !== undefined) times.push(retry)

@@ -11,6 +11,16 @@ export type AgentCommand =
   | ({ type: 'run-action' } & RunAction)
   | { type: 'cancel-action'; actionId: string; reason: string }
 
+/** An agent that proves nothing of itself, has no boot id, and makes single calls: Tinkerbell's. */
+export type CallingAgent = {
+  /** name of its connection, another one for each */
+  session: string
+  /** whether the connection stands: nothing else is heard while an action runs */
+  isAlive(): boolean
+  /** whether it waits for an action now */
+  isAsking(): boolean
+}
+
 /** One agent's session. Both methods may be called after the session has ended, and never throw. */
 export type AgentLink = {
   /** as the agent says it: spec.agentID or a MAC of its Hardware */
@@ -21,6 +31,8 @@ export type AgentLink = {
   send(command: AgentCommand): void
   /** ends the session from the server's side */
   close(reason: string): void
+  /** absent for agents that hold a session open and have shown who they are */
+  calls?: CallingAgent
 }
 
 /** What an agent says of itself when it connects. */
@@ -44,9 +56,19 @@ export type AgentReport = {
 
 /** The side of the engine that agents' sessions call, whatever their protocol. */
 export type Desk = {
-  /** A new link of a machine takes the place of its earlier one. Resolves when the first command is on its way. */
+  /**
+   * A new link of a machine takes the place of its earlier one. Resolves when the first command is on its way.
+   * @throws AppError Conflict for a calling agent while one that has shown who it is is there
+   */
   connect(link: AgentLink, hello: AgentHello): Promise<void>
   disconnect(link: AgentLink): void
+  /**
+   * A calling agent asks for its action: it is sent one, if there is one, again if need be.
+   * @throws AppError of the store
+   */
+  ready(link: AgentLink): Promise<void>
+  /** a Workflow as it is on disk */
+  workflow(namespace: string, name: string): Workflow | undefined
   /**
    * Resolves when what follows from the report is on disk.
    * @returns whether the action now stands as reported; `false` = it is not (any more) this agent's to report on

@@ -7,9 +7,14 @@ import { actionDeadline, durationText, graceMs, secondsFor, timeOf, timeText } f
 /**
  * What v1alpha1 has no field for, kept under `status.ironwake` because it must live and die with the run state that it
  * explains: one write changes both. `bootId` is the boot of the machine that got the current (or latest) action,
- * `attempt` counts from 1 how often that action was started. Both may be absent: nothing is then known.
+ * `attempt` counts from 1 how often that action was started. `session` stands in for `bootId` where the agent has none:
+ * the connection over which it got that action. `isLeaving`: it has said that it runs the action that ends its boot. All
+ * may be absent: nothing is then known.
  */
-export type RunNotes = { bootId?: string; attempt?: number }
+export type RunNotes = { bootId?: string; attempt?: number; session?: string; isLeaving?: true }
+
+/** Which boot of a machine an agent speaks from; `session` is there when it cannot say. */
+export type Boot = { bootId: string; session?: string }
 
 /** Workflow.status with ironwake's own notes. */
 export type RunStatus = WorkflowStatus & { ironwake?: RunNotes }
@@ -18,11 +23,13 @@ export type ReportedState = 'RUNNING' | 'SUCCESS' | 'FAILED' | 'TIMEOUT'
 
 /**
  * What happened; `at` is the server's epoch ms. `agentId` is spelled as in the task. `agent-ready`: an agent connected,
- * or became free. `phoned-home`: the installed system of the machine said that it runs. `netboot-set`: what the command
- * `allow-netboot` asked for is done (`fault`: cannot be done).
+ * or became free. `agent-lost`: it has not been heard for so long that it is not expected back. `phoned-home`: the
+ * installed system of the machine said that it runs. `netboot-set`: what the command `allow-netboot` asked for is done
+ * (`fault`: cannot be done).
  */
 export type RunEvent =
-  | { type: 'agent-ready'; agentId: string; bootId: string; at: number }
+  | ({ type: 'agent-ready'; agentId: string; at: number } & Boot)
+  | { type: 'agent-lost'; agentId: string; at: number }
   | {
       type: 'reported'
       agentId: string
@@ -31,6 +38,8 @@ export type RunEvent =
       attempt: number
       state: ReportedState
       message: string
+      /** as in `Boot` */
+      session?: string
       at: number
     }
   | { type: 'tick'; at: number }
@@ -61,12 +70,18 @@ export const maxAttempts = 3
  * boot, or when the installed system phones home; one whose agent may be gone before it can say more has already
  * succeeded when it reports RUNNING. What follows it waits for another boot. Any other action that a restart of the
  * machine interrupts is started again, `maxAttempts` times in all; one that has succeeded never is.
+ *
+ * Of agents without a boot id (Tinkerbell's) a restart is not seen: they get the action that runs once more. Only after
+ * such a one has said that it runs an action that ends the boot, another connection of it counts as another boot, and its
+ * loss as success.
  */
 export function step(status: RunStatus, event: RunEvent, options: RunOptions): Outcome {
   const stay: Outcome = { status, commands: [] }
   switch (event.type) {
     case 'agent-ready':
       return agentReady(status, event, options) ?? stay
+    case 'agent-lost':
+      return agentLost(status, event, options) ?? stay
     case 'reported':
       return reported(status, event, options) ?? stay
     case 'tick':
@@ -100,11 +115,18 @@ function agentReady(status: RunStatus, event: Of<'agent-ready'>, options: RunOpt
   if (status.state === 'PENDING') return start(status, place, event)
   if (status.state !== 'RUNNING') return undefined
   if (place.action.state !== 'RUNNING') {
-    return awaitsReboot(status, place, event.bootId) ? undefined : start(status, place, event)
+    return awaitsReboot(status, place, event) ? undefined : start(status, place, event)
   }
-  if (!isOtherBoot(status, event.bootId)) return { status, commands: [{ type: 'run-action' }] }
+  if (!isOtherBoot(status, event)) return { status, commands: [{ type: 'run-action' }] }
   if (reboots(place.action)) return succeed(status, place, 'the machine has restarted', event, options)
   return startAgain(status, place, event, options)
+}
+
+function agentLost(status: RunStatus, event: Of<'agent-lost'>, options: RunOptions): Outcome | undefined {
+  const place = currentPlace(status)
+  if (status.state !== 'RUNNING' || place?.action.state !== 'RUNNING') return undefined
+  if (status.ironwake?.isLeaving !== true || place.task.agentID !== event.agentId) return undefined
+  return succeed(status, place, 'the machine has left', event, options)
 }
 
 /** A planned run without a single action has succeeded as soon as its agent is there. */
@@ -142,10 +164,17 @@ function reported(status: RunStatus, event: Of<'reported'>, options: RunOptions)
   if (state === 'RUNNING')
     return endsUnseen(place.action)
       ? succeed(status, place, 'the machine restarts', event, options)
-      : undefined
+      : leaving(status, place, event)
   if (state === 'SUCCESS') return succeed(status, place, message, event, options)
   const reason = state === 'FAILED' ? 'ActionFailed' : 'ActionTimeout'
   return end(status, place, { state, reason, message }, event.at, options)
+}
+
+/** An agent that has no boot id runs what ends its boot: its next connection will come from another one. */
+function leaving(status: RunStatus, place: Place, { session }: Of<'reported'>): Outcome | undefined {
+  if (session === undefined || !reboots(place.action)) return undefined
+  if (status.ironwake?.isLeaving === true && status.ironwake.session === session) return undefined
+  return { status: { ...status, ironwake: { ...status.ironwake, session, isLeaving: true } }, commands: [] }
 }
 
 function phonedHome(status: RunStatus, event: Of<'phoned-home'>, options: RunOptions): Outcome | undefined {
@@ -226,7 +255,7 @@ function netbootSet(status: RunStatus, event: Of<'netboot-set'>): Outcome | unde
 function start(
   status: RunStatus,
   place: Place,
-  how: { at: number; bootId: string; attempt?: number; message?: string },
+  how: Boot & { at: number; attempt?: number; message?: string },
 ): Outcome {
   const { executionStop: _, executionDuration: __, message: ___, ...rest } = place.action
   const action: ActionStatus = {
@@ -241,7 +270,7 @@ function start(
     ...withAction(status, place, action),
     state: 'RUNNING',
     ...(first ? { globalExecutionStop: timeText(how.at + seconds * 1000) } : {}),
-    ironwake: { ...(how.bootId === '' ? {} : { bootId: how.bootId }), attempt: how.attempt ?? 1 },
+    ironwake: { ...noteOf(how), attempt: how.attempt ?? 1 },
   }
   return { status: next, commands: [{ type: 'run-action' }] }
 }
@@ -251,10 +280,15 @@ function succeed(
   status: RunStatus,
   place: Place,
   message: string,
-  event: Of<'agent-ready'> | Of<'reported'> | Of<'phoned-home'>,
+  event: Of<'agent-ready'> | Of<'agent-lost'> | Of<'reported'> | Of<'phoned-home'>,
   options: RunOptions,
 ): Outcome {
-  const done = withAction(status, place, ended(place.action, 'SUCCESS', message, event.at))
+  const boot = bootOf(status, event)
+  const ironwake = { ...noteOf(boot), attempt: status.ironwake?.attempt ?? 1 }
+  const done = {
+    ...withAction(status, place, ended(place.action, 'SUCCESS', message, event.at)),
+    ...(boot.session === undefined || event.type === 'agent-ready' ? {} : { ironwake }),
+  }
   const next = followingPlace(done, place)
   if (!next)
     return close(
@@ -263,9 +297,8 @@ function succeed(
       event.at,
       options,
     )
-  const bootId = event.type === 'agent-ready' ? event.bootId : (status.ironwake?.bootId ?? '')
   const here = next.task.agentID === place.task.agentID
-  if (here && !awaitsReboot(done, next, bootId)) return start(done, next, { at: event.at, bootId })
+  if (here && !awaitsReboot(done, next, boot)) return start(done, next, { at: event.at, ...boot })
   return { status: { ...done, agentID: next.task.agentID }, commands: [] }
 }
 
@@ -318,15 +351,40 @@ export function withCondition(status: RunStatus, condition: Condition): RunStatu
   return { ...status, conditions: [...others, condition] }
 }
 
-function isOtherBoot(status: RunStatus, bootId: string): boolean {
-  const known = status.ironwake?.bootId ?? ''
-  return known !== '' && bootId !== '' && known !== bootId
+/** The boot that the next action is for: that of the event, as far as it says, else that of the action before. */
+function bootOf(status: RunStatus, event: RunEvent): Boot {
+  if (event.type === 'agent-ready')
+    return { bootId: event.bootId, ...(event.session === undefined ? {} : { session: event.session }) }
+  const { bootId = '', session } = status.ironwake ?? {}
+  const told = event.type === 'reported' ? (event.session ?? session) : session
+  return { bootId, ...(told === undefined ? {} : { session: told }) }
 }
 
-function awaitsReboot(status: RunStatus, place: Place, bootId: string): boolean {
+const noteOf = ({ bootId, session }: Boot): RunNotes => ({
+  ...(bootId === '' ? {} : { bootId }),
+  ...(session === undefined ? {} : { session }),
+})
+
+/** Whether the machine has certainly restarted since the agent was given the action that runs. */
+function isOtherBoot(status: RunStatus, boot: Boot): boolean {
+  const { bootId = '', session, isLeaving } = status.ironwake ?? {}
+  if (isOtherKind(status, boot)) return true
+  if (boot.session !== undefined) return isLeaving === true && session !== boot.session
+  return bootId !== '' && boot.bootId !== '' && bootId !== boot.bootId
+}
+
+/** Whether one of the two is ironwake's own netboot OS and the other is not. */
+function isOtherKind({ ironwake }: RunStatus, boot: Boot): boolean {
+  if (ironwake?.session !== undefined) return boot.session === undefined
+  return boot.session !== undefined && (ironwake?.bootId ?? '') !== ''
+}
+
+function awaitsReboot(status: RunStatus, place: Place, boot: Boot): boolean {
   const before = precedingPlace(status, place)
   if (!before || before.task.agentID !== place.task.agentID || !reboots(before.action)) return false
-  return (status.ironwake?.bootId ?? '') !== '' && !isOtherBoot(status, bootId)
+  if (isOtherKind(status, boot)) return false
+  if (boot.session !== undefined) return status.ironwake?.session === boot.session
+  return (status.ironwake?.bootId ?? '') !== '' && !isOtherBoot(status, boot)
 }
 
 /** An agent's text as one printable line of at most 1000 characters. */

@@ -49,6 +49,8 @@ export function recorder(): Recorder {
       self.hellos.push(hello)
     },
     disconnect: (link) => self.gone.push(link),
+    ready: async () => undefined,
+    workflow: () => undefined,
     report: async (_link, report) => {
       self.reports.push(report)
       return self.onReport(report)
@@ -81,6 +83,11 @@ export async function openSite(changes: Partial<GrpcDeps> = {}): Promise<Site> {
         token === 'good' || sessionKey === 'key'
           ? { mac, sessionKey: 'key' }
           : { rejected: 'token-unknown', mac },
+      tinkerbell: {
+        admission: 'off',
+        roster: { machineByIp: () => undefined, machineByAgent: () => undefined },
+        ready: () => true,
+      },
       record: (...stage) => stages.push(stage),
       clock: systemClock,
       log: pino({ level: 'silent' }),

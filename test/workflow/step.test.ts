@@ -458,3 +458,89 @@ t.test('actions are found across tasks, empty ones too', async (t) => {
   t.equal(precedingPlace(status, a), undefined)
   t.match(followingPlace(status, a), { taskIndex: 2, actionIndex: 0 })
 })
+
+t.test('agents without a boot id', async (t) => {
+  const called = (session: string, seconds = 5): RunEvent => ({
+    type: 'agent-ready',
+    agentId: mac,
+    bootId: '',
+    session,
+    at: at(seconds),
+  })
+  const said = (id: string, state: ReportedState, session = 's1') => report(id, state, 5, { session })
+  const lost: RunEvent = { type: 'agent-lost', agentId: mac, at: at(60) }
+  const kexec = reboot('b', 'quay.io/tinkerbell/actions/kexec')
+  const alpine = action('b', { name: 'reboot', image: 'alpine' })
+  const run = (middle = action('b')) => pending([task('t1', mac, [action('a'), middle, action('c')])])
+  const atKexec = [called('s1'), said('a', 'SUCCESS')]
+  const cases: { name: string; from: RunStatus; events: RunEvent[]; states: string[] }[] = [
+    {
+      name: 'another connection gets the action that runs again',
+      from: run(),
+      events: [called('s1'), said('a', 'RUNNING'), called('s2')],
+      states: ['RUNNING', 'PENDING', 'PENDING'],
+    },
+    {
+      name: 'one that is lost keeps its action until the deadline',
+      from: run(),
+      events: [called('s1'), said('a', 'RUNNING'), lost],
+      states: ['RUNNING', 'PENDING', 'PENDING'],
+    },
+    {
+      name: 'kexec has succeeded when the agent is back over another connection',
+      from: run(kexec),
+      events: [...atKexec, said('b', 'RUNNING'), called('s2')],
+      states: ['SUCCESS', 'SUCCESS', 'RUNNING'],
+    },
+    {
+      name: 'kexec is repeated over another connection when it had not begun',
+      from: run(kexec),
+      events: [...atKexec, called('s2')],
+      states: ['SUCCESS', 'RUNNING', 'PENDING'],
+    },
+    {
+      name: 'kexec is repeated over the same connection',
+      from: run(kexec),
+      events: [...atKexec, said('b', 'RUNNING'), called('s1')],
+      states: ['SUCCESS', 'RUNNING', 'PENDING'],
+    },
+    {
+      name: 'kexec has succeeded when the agent is gone, and what follows waits for it',
+      from: run(kexec),
+      events: [...atKexec, said('b', 'RUNNING'), lost],
+      states: ['SUCCESS', 'SUCCESS', 'PENDING'],
+    },
+    {
+      name: 'kexec that says that it has failed has failed',
+      from: run(kexec),
+      events: [...atKexec, said('b', 'RUNNING'), said('b', 'FAILED')],
+      states: ['SUCCESS', 'FAILED', 'PENDING'],
+    },
+    {
+      name: 'after a reboot, the same connection gets nothing more',
+      from: run(alpine),
+      events: [...atKexec, said('b', 'RUNNING'), said('b', 'SUCCESS'), called('s1')],
+      states: ['SUCCESS', 'SUCCESS', 'PENDING'],
+    },
+    {
+      name: 'after a reboot, another connection goes on',
+      from: run(alpine),
+      events: [...atKexec, said('b', 'RUNNING'), called('s1'), called('s2')],
+      states: ['SUCCESS', 'SUCCESS', 'RUNNING'],
+    },
+    {
+      name: 'a machine that comes back with ironwake’s own agent has restarted',
+      from: run(kexec),
+      events: [...atKexec, said('b', 'RUNNING'), ready(9)],
+      states: ['SUCCESS', 'SUCCESS', 'RUNNING'],
+    },
+    {
+      name: 'a machine of ironwake’s own agent that comes back with another one has restarted',
+      from: run(kexec),
+      events: [ready(0), report('a', 'SUCCESS', 1), called('s1')],
+      states: ['SUCCESS', 'SUCCESS', 'RUNNING'],
+    },
+  ]
+  for (const { name, from, events, states: want } of cases)
+    t.test(name, async (t) => t.same(states(after(from, events).status), want))
+})
