@@ -85,6 +85,7 @@ const targetWords: Readonly<Record<string, string>> = {
   'ipxe-url': 'the iPXE script at the URL in its Hardware',
   'instance-script': 'the iPXE script of its instance (metadata.instance.ipxe_script_url)',
   'ipxe-contents': 'the iPXE script in its Hardware',
+  'instance-userdata': 'the iPXE script that is its user data',
 }
 
 function scriptHead(texts: ScriptTexts, machine: Machine, target: BootTarget): string {
@@ -102,7 +103,7 @@ const urlFields = {
 } as const
 
 function customPart(texts: ScriptTexts, target: BootTarget & { kind: 'custom' }): Script {
-  if (target.why === 'ipxe-contents') return { text: `${target.contents}\n`, refused: [] }
+  if (!('url' in target)) return { text: `${target.contents}\n`, refused: [] }
   const url = plainUrl(target.url)
   if (!url) return { text: texts.disk + texts.end, refused: [`${urlFields[target.why]} ${target.url}`] }
   return { text: fill(texts.chain, { url }) + texts.end, refused: [] }

@@ -9,7 +9,7 @@ export const provisionedAnnotation = 'v1alpha1.tinkerbell.org/provisioned'
 export type BootTarget =
   | { kind: 'agent'; why: 'workflow-waits'; workflow: string }
   | { kind: 'custom'; why: 'ipxe-url' | 'instance-script'; url: string }
-  | { kind: 'custom'; why: 'ipxe-contents'; contents: string }
+  | { kind: 'custom'; why: 'ipxe-contents' | 'instance-userdata'; contents: string }
   | {
       kind: 'disk'
       why: 'netboot-not-allowed' | 'installed' | 'nothing-to-do' | 'unknown-machine'
@@ -30,7 +30,7 @@ const waitingStates: readonly string[] = ['', 'PREPARING', 'PENDING', 'RUNNING']
  * What this machine should boot now. A Workflow that has ended, however it ended, never starts the netboot OS: a
  * failed installation is repeated by a new Workflow only. The netboot OS behind a disk that does not boot is for
  * machines that never had a Workflow: a new, blank one without a BMC must be reachable when its first Workflow comes.
- * A script that `metadata.instance` names comes after Workflows: every time with `always_pxe`, else until somebody says
+ * A script that `metadata.instance` names, or that its user data is, comes after Workflows: every time with `always_pxe`, else until somebody says
  * that the machine is installed (`state: active`, or the mark of Cluster API) or gives it a Workflow.
  */
 export function bootTarget(facts: TargetFacts): BootTarget {
@@ -43,17 +43,23 @@ export function bootTarget(facts: TargetFacts): BootTarget {
     const { namespace, name } = waiting.metadata
     return { kind: 'agent', why: 'workflow-waits', workflow: `${namespace}/${name}` }
   }
-  const { scriptUrl, alwaysPxe, isActive } = machine.instance
-  if (scriptUrl && alwaysPxe) return { kind: 'custom', why: 'instance-script', url: scriptUrl }
+  const { alwaysPxe, isActive } = machine.instance
+  const script = instanceScript(machine)
+  if (script && alwaysPxe) return script
   const provisioned = isProvisioned(facts)
-  if (scriptUrl && !isActive && !provisioned && workflows.length === 0)
-    return { kind: 'custom', why: 'instance-script', url: scriptUrl }
+  if (script && !isActive && !provisioned && workflows.length === 0) return script
   const installed = provisioned || workflows.at(-1)?.status?.state === 'SUCCESS'
   return {
     kind: 'disk',
     why: installed ? 'installed' : 'nothing-to-do',
     thenAgent: workflows.length === 0 && !provisioned,
   }
+}
+
+function instanceScript({ instance }: Machine): BootTarget | undefined {
+  const { scriptUrl, scriptText } = instance
+  if (scriptUrl) return { kind: 'custom', why: 'instance-script', url: scriptUrl }
+  return scriptText ? { kind: 'custom', why: 'instance-userdata', contents: scriptText } : undefined
 }
 
 /** Not yet ended, and not in POST, where the machine's part is done. A disabled one waits only once it runs. */

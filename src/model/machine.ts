@@ -48,8 +48,16 @@ export type Machine = {
   rpi?: { serialNum: string; firmwarePath?: string; configTxt?: string } | undefined
   /** URL of the ISO image that the machine boots instead of the site's */
   isoSource: string | undefined
-  /** Equinix Metal's way to boot a script: once, or every time; `isActive`: the machine has been through its first */
-  instance: { scriptUrl: string | undefined; alwaysPxe: boolean; isActive: boolean }
+  /**
+   * Equinix Metal's way to boot a script: once, or every time; `isActive`: the machine has been through its first.
+   * `scriptText`: user data that is a script, of an instance whose operating system is `custom_ipxe`
+   */
+  instance: {
+    scriptUrl: string | undefined
+    scriptText?: string | undefined
+    alwaysPxe: boolean
+    isActive: boolean
+  }
   facilityCode: string | undefined
   /** what the agent calls itself: spec.agentID, else the MAC that it booted from */
   agentId: string
@@ -121,10 +129,19 @@ function toMachine(hardware: Hardware, mac: Mac, macs: readonly Mac[], nic: Hard
     isoSource: nic.isoboot?.sourceISO,
     instance: {
       scriptUrl: instance?.ipxe_script_url,
+      ...scriptTextOf(hardware),
       alwaysPxe: instance?.always_pxe === true,
       isActive: instance?.state === 'active',
     },
     facilityCode: hardware.spec?.metadata?.facility?.facility_code,
     agentId: hardware.spec?.agentID ?? mac,
   }
+}
+
+function scriptTextOf({ spec }: Hardware): { scriptText?: string } {
+  const instance = spec?.metadata?.instance
+  const { slug, os_slug: osSlug } = instance?.operating_system ?? {}
+  if (slug !== 'custom_ipxe' && osSlug !== 'custom_ipxe') return {}
+  const text = spec?.userData ?? instance?.userdata ?? ''
+  return /^#!ipxe\s/.test(text) ? { scriptText: text } : {}
 }

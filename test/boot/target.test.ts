@@ -13,6 +13,9 @@ const scriptUrl = 'http://192.0.2.9/boot.ipxe'
 const withScript = (changes: Partial<typeof plain.instance> = {}) =>
   machineOf({ instance: { scriptUrl, alwaysPxe: false, isActive: false, ...changes } })
 const instanceScript: BootTarget = { kind: 'custom', why: 'instance-script', url: scriptUrl }
+const withText = (changes: Partial<typeof plain.instance> = {}) =>
+  withScript({ scriptUrl: undefined, scriptText: '#!ipxe\nshell\n', ...changes })
+const ownScript: BootTarget = { kind: 'custom', why: 'instance-userdata', contents: '#!ipxe\nshell\n' }
 const owned = { [ownerNameLabel]: 'cluster-1' }
 const provisioned = { [provisionedAnnotation]: 'true' }
 const agent = (name: string): BootTarget => ({
@@ -52,6 +55,23 @@ const cases: Case[] = [
     name: 'a Workflow in POST is done with the machine',
     workflows: [workflowOf('w1', 'POST')],
     want: disk('nothing-to-do'),
+  },
+  { name: 'user data that is a script is booted by a new machine', machine: withText(), want: ownScript },
+  {
+    name: 'user data that is a script is booted once',
+    machine: withText({ isActive: true }),
+    want: disk('nothing-to-do', true),
+  },
+  {
+    name: 'user data that is a script is booted every time with always_pxe',
+    machine: withText({ isActive: true, alwaysPxe: true }),
+    workflows: [workflowOf('w1', 'SUCCESS')],
+    want: ownScript,
+  },
+  {
+    name: 'the URL of a script comes before user data that is one',
+    machine: withText({ scriptUrl }),
+    want: instanceScript,
   },
   {
     name: 'the script of an instance is booted by a new machine',

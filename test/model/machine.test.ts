@@ -130,3 +130,18 @@ t.test('a Hardware without interfaces is no machine', async (t) => {
   t.same(machinesOf(hardware({})), [])
   t.same(machinesOf(hardware({ interfaces: [] })), [])
 })
+
+t.test('user data is a script only of an instance with custom_ipxe', async (t) => {
+  const script = '#!ipxe\nshell\n'
+  const scriptOf = (spec: Hardware['spec']) =>
+    machinesOf(hardware({ interfaces: [{ dhcp: { mac: '02:00:00:00:00:01' } }], ...spec }))[0]?.instance
+      .scriptText
+  const custom = (more: object = {}) => ({
+    metadata: { instance: { operating_system: { slug: 'custom_ipxe' }, ...more } },
+  })
+  t.equal(scriptOf({ userData: script, ...custom() }), script)
+  t.equal(scriptOf(custom({ userdata: script })), script)
+  t.equal(scriptOf({ userData: '#cloud-config\n', ...custom({ userdata: script }) }), undefined)
+  t.equal(scriptOf({ userData: script }), undefined)
+  t.equal(scriptOf({ userData: '#!ipxefoo\n', ...custom() }), undefined)
+})
