@@ -26,7 +26,7 @@ export function ownFolder(t: Test): string {
 /** Another program may take the free device first. */
 function attached(file: string, triesLeft = 9): string {
   try {
-    return done('losetup', '-f', '--show', file)
+    return done('losetup', '-P', '-f', '--show', file)
   } catch (error) {
     if (triesLeft === 0) throw error
     return attached(file, triesLeft - 1)

@@ -1,20 +1,30 @@
 import type { Action } from './action.ts'
+import { archive2disk } from './archive2disk.ts'
 import { cexec } from './cexec.ts'
 import { container } from './container.ts'
+import { grub2disk } from './grub2disk.ts'
 import { image2disk, qemuimg2disk } from './image2disk.ts'
 import { kexec } from './kexec.ts'
 import { oci2disk } from './oci2disk.ts'
 import { reboot } from './reboot.ts'
+import { rootio } from './rootio.ts'
+import { slurp } from './slurp.ts'
+import { waitdaemon } from './waitdaemon.ts'
 import { writefile } from './writefile.ts'
 
 const actions: Readonly<Record<string, Action>> = {
   image2disk,
   oci2disk,
   qemuimg2disk,
+  archive2disk,
   writefile,
+  rootio,
+  grub2disk,
   cexec,
   kexec,
   reboot,
+  slurp,
+  waitdaemon: waitdaemon(native),
 }
 
 /**
@@ -27,8 +37,13 @@ export function actionName(image: string): string {
   return (last.split(':')[0] ?? '').toLowerCase()
 }
 
-/** What an image does here: an action of the agent's own, whose image need not exist; any other is run as a container. */
-export function findAction(image: string): Action {
+/** The agent's own action for an image, which need not exist. */
+function native(image: string): Action | undefined {
   const name = actionName(image)
-  return (Object.hasOwn(actions, name) ? actions[name] : undefined) ?? container
+  return Object.hasOwn(actions, name) ? actions[name] : undefined
+}
+
+/** What an image does here; any that the agent has no action of its own for is run as a container. */
+export function findAction(image: string): Action {
+  return native(image) ?? container
 }

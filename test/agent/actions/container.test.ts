@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -12,6 +20,7 @@ import { testRun } from '../machine.ts'
 import { imageOf, layerOf, layers } from '../oci/images.ts'
 import { noRegistry, registry } from '../oci/registry.ts'
 import { realMachine } from '../real.ts'
+import { perform } from './perform.ts'
 
 const missing = spawnSync('crun', ['--version']).status === 0 ? false : 'needs crun'
 if (missing && process.env['CI']) throw new Error('crun is missing')
@@ -211,5 +220,46 @@ t.test(
     await new Promise((resolve) => setTimeout(resolve, 500))
     t.equal(readFileSync(marker, 'utf8').length, ticks)
     t.match(groupOf(join(folder, 'run/container')), /^\/ironwake\/[0-9a-f]{12}$/)
+  },
+)
+
+t.test('waitdaemon succeeds at once, and the container runs afterwards', { skip }, async (t) => {
+  const image = await shellImage(t)
+  const folder = ownFolder(t)
+  const script = 'echo "$NAME $IMAGE" > /data/later'
+  const environment = { IMAGE: image, WAIT_SECONDS: '1', NAME: 'value' }
+  const volumes = [`${folder}:/data`, '/var/run/docker.sock:/var/run/docker.sock']
+  const more = { command: [script], volumes, pidNamespace: 'host' }
+  const { message } = await perform(t, 'ghcr.io/jacobweinstock/waitdaemon:0.2.1', environment, more)
+  t.equal(message, `${image} starts in 1 s`)
+  for (let tries = 0; !existsSync(join(folder, 'later')) && tries < 200; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.equal(readFileSync(join(folder, 'later'), 'utf8'), 'value \n')
+  const absent = { ...environment, IMAGE: image.replace(/:v\d+$/, ':missing') }
+  t.match((await perform(t, 'waitdaemon', absent, more)).message, /the registry has no such tag/)
+  t.match((await perform(t, 'waitdaemon', {})).message, /IMAGE is not set/)
+  const odd = { ...environment, WAIT_SECONDS: 'soon' }
+  t.match((await perform(t, 'waitdaemon', odd, more)).message, /WAIT_SECONDS is "soon": seconds expected/)
+})
+
+t.test("waitdaemon with an action of the agent's own ends the boot when the server knows", async (t) => {
+  const { message, leave } = await perform(t, 'waitdaemon', { IMAGE: 'quay.io/tinkerbell/actions/reboot' })
+  t.match(message, /^restarting/)
+  t.equal(leave, 'reboot')
+})
+
+t.test(
+  'a container that leaves /worker/reboot has the machine restarted',
+  { skip: skip || existsSync('/worker') },
+  async (t) => {
+    t.teardown(() => rmSync('/worker', { recursive: true, force: true }))
+    const image = await shellImage(t)
+    const { outcome } = await execute(t, {
+      image,
+      command: ['touch /worker/reboot'],
+      volumes: ['/worker:/worker'],
+    })
+    t.equal(outcome.leave, 'reboot')
   },
 )
