@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { whyNoLab } from '../../src/lab/ability.ts'
 import { createMachine } from '../../src/lab/machine.ts'
-import type { LabNetwork } from '../../src/lab/netns.ts'
 import type { Accelerator, Firmware } from '../../src/lab/qemu.ts'
 import { startRouter } from '../../src/lab/router.ts'
 import { readParts } from '../../src/lab/scenario.ts'
 import { startLive } from '../dhcp/live.ts'
-import { createSite, missing, until } from '../interop/spaces.ts'
-import type { Site, Space } from '../interop/spaces.ts'
+import { networkOf } from '../interop/lab-space.ts'
+import { startOtherDhcp } from '../interop/other-dhcp.ts'
+import { createSite, missing } from '../interop/spaces.ts'
 
 /** Real firmware beside dnsmasq, which gives the addresses: it gets to its iPXE script by our proxy. */
 const serverIp = '192.168.77.1'
@@ -18,47 +18,6 @@ t.setTimeout(5 * 60_000)
 const scriptMs = 150_000
 // short boots do not pay for a look at what the host can do
 const accelerator: Accelerator = { kind: 'tcg', args: ['-accel', 'tcg'], why: 'always' }
-
-function networkOf(space: Space): LabNetwork {
-  let taps = 0
-  return {
-    name: space.name,
-    bridge: 'br0',
-    address: serverIp,
-    host: (last) => `192.168.77.${last}`,
-    async addTap() {
-      const tap = `tap${taps++}`
-      await space.ip('tuntap', 'add', tap, 'mode', 'tap')
-      await space.ip('link', 'set', tap, 'master', 'br0', 'up')
-      return tap
-    },
-    inside: (command) => [
-      'nsenter',
-      [`--net=/run/netns/${space.name}`, 'setpriv', '--pdeathsig', 'KILL', ...command],
-    ],
-    [Symbol.asyncDispose]: async () => undefined,
-  }
-}
-
-async function startOther(site: Site, space: Space): Promise<void> {
-  const other = await site.space()
-  await site.plug(other, 'eth0', { space, name: 'br0' }, { address: '192.168.77.2/24' })
-  const only = ['--port=0', '--interface=eth0', '--bind-interfaces', '--dhcp-authoritative', '--no-ping']
-  const files = [
-    `--dhcp-leasefile=${site.folder}/leases`,
-    '--pid-file=',
-    '--conf-file=/dev/null',
-    '--user=root',
-  ]
-  const range = '--dhcp-range=192.168.77.150,192.168.77.199,10m'
-  const child = other.start('dnsmasq', '--no-daemon', ...only, range, ...files)
-  let said = ''
-  child.stderr!.on('data', (text) => (said += String(text)))
-  await until(
-    () => said.includes('DHCP, sockets bound'),
-    () => `dnsmasq is not ready: ${said}`,
-  )
-}
 
 const boots: { name: string; firmware: Firmware; mac: string; file: string; more?: string[] }[] = [
   { name: 'bios', firmware: 'bios', mac: '52:54:00:77:04:01', file: 'auto.ipxe' },
@@ -79,11 +38,11 @@ for (const { name, firmware, mac, file, more = [] } of boots)
   t.test(`${name} firmware beside another DHCP server gets its script`, { skip }, async (t) => {
     await using site = await createSite(async () => {})
     const space = await site.space()
-    await site.bridge(space, 'br0', `${serverIp}/24`)
+    const bridge = await site.bridge(space, 'br0', `${serverIp}/24`)
     await space.ip('addr', 'add', 'fd77::1/64', 'dev', 'br0', 'nodad')
-    const network = networkOf(space)
+    const network = networkOf(bridge, serverIp)
     await startRouter(network)
-    await startOther(site, space)
+    await startOtherDhcp(site, bridge)
     const dir = join(site.folder, name)
     await mkdir(dir)
     await using server = await startLive(space, {
