@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { clients, dhclient, npmDhcp, udhcpc } from './dhcp-clients.ts'
 import { addHost } from './hosts.ts'
@@ -10,20 +12,25 @@ import type { Bridge, Site, Space } from './spaces.ts'
 
 /**
  * The server has its address on another link than the one that the relays are on: server (192.168.77.1, 192.168.78.1) —
- * dhcrelay (192.168.78.5, 10.77.1.1) or dnsmasq (192.168.78.6, 10.77.2.1) — clients.
+ * dhcrelay (192.168.78.5, 10.77.1.1) or dnsmasq (192.168.78.6, 10.77.2.1) — clients; and dnsmasq (192.168.78.7, 10.77.3.1)
+ * with clients on a link that the server has no route to.
  */
 const serverIp = '192.168.77.1'
 const gateway = '10.77.1.1'
 const dnsmasqGateway = '10.77.2.1'
+const splitGateway = '10.77.3.1'
+const splitRelay = '--dhcp-split-relay'
 const first = ['dhcp-discover', 'dhcp-offer', 'dhcp-request', 'dhcp-ack']
 t.jobs = 16
 
 let site: Site
 let far: Bridge
 let dnsmasqFar: Bridge
+let splitFar: Bridge
 let server: Server
 const skip = await missing('dhcrelay')
 const skipDnsmasq = skip || (await missing('dnsmasq'))
+const skipSplit = skipDnsmasq || (await cannotSplit())
 if (!skip) {
   site = await createSite(async (made) => {
     const space = await made.space()
@@ -35,9 +42,12 @@ if (!skip) {
     const second = await router(made, uplink, '192.168.78.6')
     dnsmasqFar = await made.bridge(second, 'down0', `${dnsmasqGateway}/24`)
     await space.ip('route', 'add', '10.77.2.0/24', 'via', '192.168.78.6')
+    const third = await router(made, uplink, '192.168.78.7')
+    splitFar = await made.bridge(third, 'down0', `${splitGateway}/24`)
     server = await startServer(space, { serverIp, interfaces: ['br0', 'br1'], machines: [] })
     await startRelay(made, relay)
-    if (!skipDnsmasq) await startDnsmasq(second)
+    if (!skipDnsmasq) await startDnsmasq(second, `--dhcp-relay=${dnsmasqGateway},${serverIp}`)
+    if (!skipSplit) await startDnsmasq(third, `${splitRelay}=${splitGateway},${serverIp},up0`)
   })
   t.teardown(() => site[Symbol.asyncDispose]())
 }
@@ -63,15 +73,19 @@ async function startRelay(made: Site, space: Space): Promise<void> {
   )
 }
 
-/** Sends from the clients' link with its own address there, and adds no option 82 (2.92 is the first that can). */
-async function startDnsmasq(space: Space): Promise<void> {
+/** Option 82 is for dnsmasq 2.92 and later: clients' link (RFC 3527), server identifier (RFC 5107), interface. */
+async function cannotSplit(): Promise<string | false> {
+  const { stdout } = await promisify(execFile)('dnsmasq', ['--help'])
+  return !stdout.includes(splitRelay) && `this dnsmasq has no ${splitRelay}`
+}
+
+async function startDnsmasq(space: Space, relay: string): Promise<void> {
   const settings = ['--no-daemon', '--port=0', '--conf-file=/dev/null', '--pid-file=', '--user=root']
-  const relay = `--dhcp-relay=${dnsmasqGateway},${serverIp}`
   const child = space.start('dnsmasq', ...settings, '--log-dhcp', relay)
   let said = ''
   child.stderr!.on('data', (text) => (said += String(text)))
   await until(
-    () => said.includes('DHCP relay from'),
+    () => /DHCP (split-)?relay from/.test(said),
     () => `dnsmasq is not ready: ${said}`,
   )
 }
@@ -107,6 +121,30 @@ for (const [index, { name, programs, quick, start }] of clients.entries()) {
     t.same(server.stages(host.mac), first)
     t.match(server.seen(host.mac)[0], { stage: 'dhcp-discover', relay: dnsmasqGateway })
   })
+}
+
+for (const [index, { name, programs, quick, start }] of [dhclient, udhcpc].entries()) {
+  const options = { skip: skipSplit || (await missing(...programs)), buffered: true }
+  t.test(
+    `${name} behind a relay that the server cannot see past gets its reservation`,
+    options,
+    async (t) => {
+      const host = await addHost(site, splitFar, `10.77.3.${20 + index}`)
+      await server.reserve({ mac: host.mac, ip: host.ip, gateway: splitGateway, leaseSeconds: 4 })
+      const running = await start(host, ...quick)
+      const bound = { ...lease, router: splitGateway, server: splitGateway, ip: host.ip, lease: '4' }
+      t.match(await host.waitFor('bound'), bound)
+      t.same(server.stages(host.mac), first)
+      t.match(server.seen(host.mac)[0], { stage: 'dhcp-discover', relay: '192.168.78.7' })
+      await running.renew?.()
+      await host.waitFor('renew')
+      await running.stop()
+      t.match(server.seen(host.mac).slice(first.length), [
+        { stage: 'dhcp-request', relay: '192.168.78.7' },
+        { stage: 'dhcp-ack' },
+      ])
+    },
+  )
 }
 
 t.test(
