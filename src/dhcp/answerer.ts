@@ -70,9 +70,8 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
         ? silent('not-ready')
         : decide(query, machine, contextOf(link, door, machine))
     const done = (reply: Reply) => {
-      const answer = answerOf(query, reply)
-      answers.keep(heard.bytes, { query, reply, machine, context: contextOf(link, door, machine) }, answer)
-      finish(answer, mac, machine, heard)
+      const asked = { query, reply, machine, context: contextOf(link, door, machine) }
+      finish(answers.keep(heard.bytes, asked, answerOf(query, reply)), mac, machine, heard)
     }
     const reply = judge()
     if (!deps.pool || !('change' in reply)) return done(reply)

@@ -16,8 +16,8 @@ export type Answers = {
    * @param bytes of any length
    */
   find(bytes: Uint8Array, machine: Machine, context: DhcpContext): Answer | undefined
-  /** Keeps an answer if it may be given again. @param bytes from which `query` was read */
-  keep(bytes: Uint8Array, asked: Asked, answer: Answer): void
+  /** Keeps an answer if it may be given again. @param bytes from which `query` was read @returns it, as it is kept */
+  keep(bytes: Uint8Array, asked: Asked, answer: Answer): Answer
 }
 
 export type Asked = { query: Query; reply: Reply; machine: Machine | undefined; context: DhcpContext }
@@ -56,7 +56,7 @@ export function createAnswers(limit = mostOctets): Answers {
     },
     keep(bytes, { query, reply, machine, context }, answer) {
       const { message } = answer
-      if (!machine || !message || !mayRepeat(query, reply, message, context)) return
+      if (!machine || !message || !mayRepeat(query, reply, message, context)) return answer
       const key = keyOf(bytes)
       makeRoom(key.length + message.bytes.length)
       const traces = answer.traces().map(({ stage, facts }) => ({ stage, facts: Object.freeze(facts) }))
@@ -65,6 +65,7 @@ export function createAnswers(limit = mostOctets): Answers {
       const isOther = (kept: Kept) => kept.context !== context || !isKeyOf(kept.key, bytes)
       const others = byMachine.get(machine)?.filter(isOther) ?? []
       byMachine.set(machine, [one, ...others].slice(0, mostOfMachine))
+      return one.answer
     },
   }
 }

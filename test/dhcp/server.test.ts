@@ -72,6 +72,28 @@ t.test('a renewal is answered by unicast from the advertised address', async (t)
   })
 })
 
+t.test('messages that come at once are answered one by one, each with its own transaction', async (t) => {
+  await withServer({}, async ({ port, stages }) => {
+    const socket = await clientSocket(port)
+    t.teardown(() => socket.close())
+    const wanted = Array.from({ length: 150 }, (_, index) => index + 1)
+    const heard: number[] = []
+    const all = new Promise<void>((resolve) => {
+      socket.on('message', (bytes) => {
+        const packet = parse(bytes) as DhcpPacket
+        t.equal(packet.yiaddr, client.ip)
+        heard.push(packet.xid)
+        if (heard.length === wanted.length) resolve()
+      })
+    })
+    for (const xid of wanted) socket.send(renewal({ xid, secs: xid }), port, loopback)
+    await all
+    t.same(heard, wanted)
+    t.equal(stages.length, 2 * wanted.length)
+    t.equal(new Set(stages.map(({ facts }) => facts)).size, 2, 'what is known is not made again')
+  })
+})
+
 t.test('junk, unknown machines and a lookup that fails do not end the server', async (t) => {
   const machineByMac: DhcpDeps['machineByMac'] = (asked) => {
     if (asked.startsWith('ff')) throw new Error('lookup broke')
