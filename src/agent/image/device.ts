@@ -6,6 +6,8 @@ import type { Clock } from '../../model/clock.ts'
 import { CommandFault } from '../commands.ts'
 import type { Commands } from '../commands.ts'
 import { readDisks } from '../facts.ts'
+import { diskAsHinted, isHint, parseHint } from './hint.ts'
+import type { Hint } from './hint.ts'
 import { diskNamed } from './name.ts'
 import type { DiskFacts } from '../../model/agent-protocol.ts'
 
@@ -49,10 +51,11 @@ export function systemDisks(deps: Deps): Disks {
 }
 
 async function inspect(deps: Deps, wanted: string, signal: AbortSignal): Promise<Device> {
-  if (!/^\/dev\/[\w./:+-]+$/.test(wanted) || wanted.includes('..')) {
-    throw new Error(`"${wanted}" is not a device: a path below /dev expected`)
+  const hint = isHint(wanted) ? parseHint(wanted) : undefined
+  if (!hint && (!/^\/dev\/[\w./:+-]+$/.test(wanted) || wanted.includes('..'))) {
+    throw new Error(`"${wanted}" is not a device: a path below /dev, or a hint such as size>=400GB, expected`)
   }
-  const path = await appeared(deps, wanted, signal)
+  const path = await appeared(deps, wanted, hint, signal)
   if (!(await stat(path)).isBlockDevice()) throw new Error(`${wanted} is not a block device`)
   const name = basename(path)
   const folder = await realpath(`/sys/class/block/${name}`)
@@ -76,18 +79,25 @@ async function inspect(deps: Deps, wanted: string, signal: AbortSignal): Promise
 }
 
 /** A disk behind a slow controller may come some seconds after the agent. */
-async function appeared(deps: Deps, wanted: string, signal: AbortSignal): Promise<string> {
+async function appeared(
+  deps: Deps,
+  wanted: string,
+  hint: Hint | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   const giveUpAt = deps.clock.now() + appearMs
   for (;;) {
     const disks = await readDisks('')
-    const path = diskNamed(wanted, disks) ?? wanted
-    const found = await realpath(path).catch(() => undefined)
+    const path = hint ? diskAsHinted(hint, disks) : (diskNamed(wanted, disks) ?? wanted)
+    const found = path && (await realpath(path).catch(() => undefined))
     if (found?.startsWith('/dev/')) return found
     if (deps.clock.now() >= giveUpAt) {
       const there = disks.map((disk) => `${disk.device} (${describe(disk)}, ${readable(disk.bytes)})`)
       const why = wanted.startsWith('/dev/disk/')
         ? 'names no disk (of the names below /dev/disk this system knows those by-id that hold a serial number or WWN)'
-        : 'does not exist'
+        : hint
+          ? 'describes no disk'
+          : 'does not exist'
       throw new Error(`${wanted} ${why}; this machine has ${there.join(', ') || 'no disks'}`)
     }
     await deps.clock.sleep(500, signal)

@@ -11,8 +11,11 @@ export function diskNamed(path: string, disks: readonly DiskFacts[]): string | u
   const [disk, other] = disks.filter((found) => hasWwn(found, name) || hasSerial(found, name))
   if (!disk || other) return undefined
   if (part === undefined) return disk.device
-  return `${disk.device}${/\d$/.test(disk.device) ? 'p' : ''}${part}`
+  return partitionPath(disk.device, part)
 }
+
+/** `/dev/sda` and 1 → `/dev/sda1`, `/dev/nvme0n1` and 1 → `/dev/nvme0n1p1`. */
+export const partitionPath = (disk: string, part: string) => `${disk}${/\d$/.test(disk) ? 'p' : ''}${part}`
 
 /** The kernel says `naa.5000…` or `eui.0025…`, udev `wwn-0x5000…` and `nvme-eui.0025…`. */
 function hasWwn({ wwn }: DiskFacts, name: string): boolean {
