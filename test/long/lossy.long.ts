@@ -110,7 +110,8 @@ for (const { cable, quality } of cables)
 
 /**
  * UEFI's HTTP Boot gives up when nothing comes for 5 s, which its TCP (it has no SACK) lets happen now and then at this
- * loss. Then only switching on again helps.
+ * loss; iPXE beside another DHCP server has nothing to boot when the one offer of the proxy is lost. Then only switching on
+ * again helps.
  */
 const powerOns = 5
 
@@ -134,9 +135,8 @@ async function getsScript(
       )
     } catch (error) {
       if (tried === powerOns || !isCode(error, 'Timeout')) throw error
-      t.comment(
-        `${name}, try ${tried}: ${machine.lines.findLast(({ text }) => text.includes('Error'))?.text}`,
-      )
+      t.comment(`${name}, try ${tried} came to nothing`)
+      for (const { text } of machine.lines.slice(-20)) t.comment(text)
       await machine.powerOff()
     }
   }
