@@ -28,7 +28,7 @@ type Variable = { name: string; value: Value }
 type Flow = 'done' | 'break' | 'continue'
 
 /** After so many steps the time is looked at. */
-const stepsPerLook = 100
+const stepsPerLook = 16
 
 class Evaluator {
   readonly #program: Program

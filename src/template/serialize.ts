@@ -1,4 +1,4 @@
-import { parse, stringify } from 'yaml'
+import { Scalar, parse, stringify } from 'yaml'
 import { messageOf } from '../model/error.ts'
 import { TemplateError, maxNesting } from './limits.ts'
 import { TextBuilder } from './text-builder.ts'
@@ -58,9 +58,14 @@ function entriesOf(value: Exclude<Value, Value[]> & object): (readonly [string, 
   })
 }
 
-/** YAML text of a value, keys sorted, without the last line feed. */
-export function yamlText(value: Value): string {
-  const plain: unknown = JSON.parse(jsonText(value, { escapeHtml: false, indent: '' }))
+/**
+ * YAML text of a value, keys sorted, without the last line feed.
+ * @param pay told beforehand how long the value is as JSON; may throw
+ */
+export function yamlText(value: Value, pay: (length: number) => void): string {
+  const json = jsonText(value, { escapeHtml: false, indent: '' })
+  pay(json.length)
+  const plain: unknown = JSON.parse(json)
   const sorted = sortedDeep(plain)
   const options = {
     aliasDuplicateObjects: false,
@@ -73,17 +78,28 @@ export function yamlText(value: Value): string {
 }
 
 function sortedDeep(value: unknown): unknown {
+  if (typeof value === 'string') return value.endsWith('\n\n') ? quoted(value) : value
   if (Array.isArray(value)) return value.map(sortedDeep)
   if (value === null || typeof value !== 'object') return value
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([key, item]) => [key, sortedDeep(item)]))
 }
 
+/** In quotes: as a block it would end with line feeds, of which the last one is cut off. */
+function quoted(text: string): Scalar {
+  const scalar = new Scalar(text)
+  scalar.type = 'QUOTE_DOUBLE'
+  return scalar
+}
+
 /** @throws TemplateError when the text is empty or no YAML */
 export function fromYaml(text: string): Value {
   if (text === '') throw new TemplateError('empty YAML input')
   try {
-    return toValue(parse(text, { version: '1.1', mapAsMap: true, prettyErrors: false }), true)
+    return toValue(
+      parse(text, { version: '1.1', mapAsMap: true, prettyErrors: false, logLevel: 'error' }),
+      true,
+    )
   } catch (error) {
     throw new TemplateError(messageOf(error))
   }

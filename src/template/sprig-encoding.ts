@@ -10,15 +10,14 @@ export const encodingFunctions: FuncTable = {
   b64dec: fn(['string'], base64Decode),
   b32enc: fn(['string'], (text) => base32(bytesOf(text))),
   b32dec: fn(['string'], base32Decode),
-  sha1sum: fn(['string'], (text, spend) => hexOf(sha1(paid(text, spend)))),
-  sha256sum: fn(['string'], (text, spend) => hexOf(sha256(paid(text, spend)))),
-  sha512sum: fn(['string'], (text, spend) => hexOf(sha512(paid(text, spend)))),
+  sha1sum: fn(['string'], (text, spend) => hexOf(sha1(paid(text, spend, 16)))),
+  sha256sum: fn(['string'], (text, spend) => hexOf(sha256(paid(text, spend, 16)))),
+  sha512sum: fn(['string'], (text, spend) => hexOf(sha512(paid(text, spend, 1)))),
   adler32sum: fn(['string'], (text) => String(adler32(bytesOf(text)))),
 }
 
-const bytesPerStep = 64
-
-function paid(text: string, spend: (steps: number) => void): Uint8Array {
+/** Bytes of a text, of which a step pays for so many. */
+function paid(text: string, spend: (steps: number) => void, bytesPerStep: number): Uint8Array {
   const bytes = bytesOf(text)
   spend(Math.ceil(bytes.length / bytesPerStep))
   return bytes

@@ -1,5 +1,5 @@
 import { fn } from './func.ts'
-import type { FuncTable } from './func.ts'
+import type { Func, FuncTable } from './func.ts'
 import { TextBuilder } from './text-builder.ts'
 import { bytesOf, textOfBytes } from './value.ts'
 import { kebabCase, simpleLower, simpleUpper } from './word-case.ts'
@@ -11,14 +11,22 @@ export const wordFunctions: FuncTable = {
     right < 4 || (left > 0 && right < 7) ? text : abbreviated(text, left, right),
   ),
   initials: fn(['string'], (text) => Array.from(text.matchAll(/(?<!\S)\S/gu), ([char]) => char).join('')),
-  swapcase: fn(['string'], swapCase),
-  camelcase: fn(['string'], camelCase),
-  snakecase: fn(['string'], (text) => kebabCase(text, '_')),
-  kebabcase: fn(['string'], (text) => kebabCase(text, '-')),
+  swapcase: byCharacter(swapCase),
+  camelcase: byCharacter(camelCase),
+  snakecase: byCharacter((text) => kebabCase(text, '_')),
+  kebabcase: byCharacter((text) => kebabCase(text, '-')),
   wrap: fn(['int', 'string'], (width, text) => wrapped(text, width, '\n', false)),
   wrapWith: fn(['int', 'string', 'string'], (width, lineEnd, text) =>
     wrapped(text, width, lineEnd === '' ? '\n' : lineEnd, true),
   ),
+}
+
+/** A function that looks at every character, of which each costs a step. */
+function byCharacter(change: (text: string) => string): Func {
+  return fn(['string'], (text, spend) => {
+    spend(text.length)
+    return change(text)
+  })
 }
 
 const ellipsis = '...'

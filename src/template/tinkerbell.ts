@@ -9,9 +9,15 @@ export const tinkerbellFunctions: FuncTable = {
   formatPartition: fn(['string', 'int'], formatPartition),
   netmaskToPrefixLength: fn(['string'], netmaskToPrefixLength),
   netmaskToCIDR: fn(['string'], netmaskToPrefixLength),
-  toYaml: fn(['any'], yamlText),
-  fromYaml: fn(['string'], fromYaml),
+  toYaml: fn(['any'], (value, spend) => yamlText(value, (length) => spend(length * yamlSteps))),
+  fromYaml: fn(['string'], (text, spend) => {
+    spend(text.length * yamlSteps)
+    return fromYaml(text)
+  }),
 }
+
+/** Steps for a character of YAML. */
+const yamlSteps = 2
 
 /** Device of a partition: `/dev/disk/…-part2`, `/dev/nvme0n1p2` after a digit, else `/dev/sda2`. */
 export function formatPartition(device: string, partition: number): string {

@@ -1,11 +1,13 @@
 type Kind = 'number' | 'upper' | 'lower' | 'connector' | 'sign' | 'other'
 type Word = { kind: Kind; text: string }
 
-const isConnector = (char: string) => /[-_\s]/u.test(char)
-const isSign = (char: string) => /\p{P}/u.test(char)
-const isUpper = (char: string) => /\p{Lu}/u.test(char)
-const isLetter = (char: string) => /\p{L}/u.test(char)
-const isNumber = (char: string) => /\p{N}/u.test(char)
+function kindOf(char: string): Kind {
+  if (/[-_\s]/u.test(char)) return 'connector'
+  if (/\p{P}/u.test(char)) return 'sign'
+  if (/\p{Lu}/u.test(char)) return 'upper'
+  if (/\p{L}/u.test(char)) return 'lower'
+  return /\p{N}/u.test(char) ? 'number' : 'other'
+}
 
 /** `HTTPServer2xx` → `http_server_2xx`: words in lower case with `connector` between them. */
 export function kebabCase(text: string, connector: string): string {
@@ -55,37 +57,25 @@ function lowered({ kind, text }: Word, connector: string): string {
   return kind === 'upper' ? Array.from(text, simpleLower).join('') : text
 }
 
-/** Splits into runs of one kind; `HTTPStatus` is `HTTP` and `Status`. */
+/** Splits into runs of one kind; `HTTPStatus` is `HTTP` and `Status`, `Http` one word. */
 function wordsOf(chars: readonly string[]): Word[] {
+  const kinds = chars.map(kindOf)
   const words: Word[] = []
   for (let at = 0; at < chars.length;) {
-    const { kind, end } = wordAt(chars, at)
+    const kind = kinds[at]!
+    let end = runEnd(kinds, at, kind)
+    if (kind === 'upper' && kinds[end] === 'lower')
+      end = end - at === 1 ? runEnd(kinds, end, 'lower') : end - 1
     words.push({ kind, text: chars.slice(at, end).join('') })
     at = end
   }
   return words
 }
 
-function wordAt(chars: readonly string[], at: number): { kind: Kind; end: number } {
-  const run = (from: number, test: (char: string) => boolean) => {
-    let end = from
-    while (end < chars.length && test(chars[end]!)) end++
-    return end
-  }
-  const isSmall = (char: string) => isLetter(char) && !isUpper(char)
-  const char = chars[at]!
-  if (isConnector(char)) return { kind: 'connector', end: run(at, isConnector) }
-  if (isSign(char)) return { kind: 'sign', end: run(at, isSign) }
-  if (isUpper(char)) {
-    const capitals = run(at, isUpper)
-    if (capitals - at === 1) return { kind: 'upper', end: run(capitals, isSmall) }
-    const isFollowed = capitals < chars.length && isLetter(chars[capitals]!)
-    return { kind: 'upper', end: isFollowed ? capitals - 1 : capitals }
-  }
-  if (isLetter(char)) return { kind: 'lower', end: run(at, isSmall) }
-  if (isNumber(char)) return { kind: 'number', end: run(at, isNumber) }
-  const isOther = (next: string) => !isConnector(next) && !isSign(next) && !isLetter(next) && !isNumber(next)
-  return { kind: 'other', end: run(at, isOther) }
+function runEnd(kinds: readonly Kind[], at: number, kind: Kind): number {
+  let end = at
+  while (kinds[end] === kind) end++
+  return end
 }
 
 /** One character for one, as Go maps cases: `ß` has no capital. */

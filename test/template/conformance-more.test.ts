@@ -133,6 +133,64 @@ t.test('what they cannot do they say', async (t) => {
   for (const { text, want } of refused) t.match(faultOf(text, data, outside), want, text)
 })
 
+const nasty = [
+  'true',
+  'yes',
+  'off',
+  'null',
+  '~',
+  '',
+  '0755',
+  '1e3',
+  '1.10',
+  '0x1F',
+  '12:30',
+  '2021-01-01',
+  '.inf',
+  '=',
+  '<<',
+
+  ' a',
+  'a ',
+  '\n',
+  'a\n',
+  '\na',
+  'a\n\n',
+  'a\r\nb',
+  'a\tb',
+  '#a',
+  'a #b',
+  'a: b',
+  '- a',
+  '* a',
+  '&a',
+  '!a',
+  '%a',
+  '@a',
+  '`a',
+
+  '"',
+  "'",
+  '\\',
+  '{',
+  '[a]',
+  '?',
+  '|',
+  '>',
+  'a\u0001b',
+  '\u2028',
+  'é世😀',
+  'x '.repeat(90),
+  `  lead\n${'y'.repeat(200)}`,
+]
+t.test('text survives toYaml and fromYaml', async (t) => {
+  for (const text of nasty) {
+    // A key of `<<` is a merge to every reader of YAML 1.1.
+    const values = { x: { key: text, [text === '<<' ? 'merge' : text]: ['a', text] } }
+    t.equal(render('{{deepEqual .x (toYaml .x | fromYaml)}}', values), 'true', encodeURIComponent(text))
+  }
+})
+
 function faultOf(text: string, values: object = data, allowedOutside?: Outside): string {
   try {
     return `no fault: ${render(text, values, { outside: allowedOutside })}`
