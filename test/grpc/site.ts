@@ -14,6 +14,8 @@ export const mac = '52:54:00:00:00:01' as Mac
 const address = '127.0.0.1'
 const now = Date.now()
 const ca = await createCa(now)
+/** what verifies the site's certificate */
+export const siteCa = ca.certPem
 const certificate = await issueServerCertificate(ca, { addresses: [address], hostnames: [] }, now)
 const { ironwake } = grpc.loadPackageDefinition(loadSync(agentProtoFile, protoOptions)) as unknown as {
   ironwake: { v1: { AgentService: grpc.ServiceClientConstructor } }

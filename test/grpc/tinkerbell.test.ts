@@ -1,6 +1,7 @@
+import { credentials } from '@grpc/grpc-js'
 import t from 'tap'
 import { template } from '../workflow/house.ts'
-import { hello } from './site.ts'
+import { hello, siteCa } from './site.ts'
 import type { Conversation } from './site.ts'
 import { openYard, runAgent, tasks, until } from './yard.ts'
 import type { Kind, Yard, YardOptions } from './yard.ts'
@@ -85,6 +86,17 @@ t.test('what an action looks like to each generation', async (t) => {
         ),
       )
     })
+})
+
+t.test('by TLS too', async (t) => {
+  const yard = await furnished(t)
+  await yard.workflow('w', two, macs[1])
+  const agent = runAgent('current', yard.site.port, macs[1], {
+    credentials: credentials.createSsl(Buffer.from(siteCa)),
+  })
+  await yard.house.state('w', 'SUCCESS')
+  await agent.stop()
+  t.same(agent.ran, all)
 })
 
 t.test('an agent that waits is given its action as soon as there is one', async (t) => {

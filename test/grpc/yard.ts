@@ -1,6 +1,7 @@
 import { createConnection, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { Admission, Roster } from '../../src/grpc/admit.ts'
 import { systemClock } from '../../src/model/clock.ts'
 import { createObject } from '../../src/store/resource.ts'
@@ -123,12 +124,17 @@ export function runAgent(
   kind: Kind,
   port: number,
   id: string,
-  how: { run?(work: Work): Promise<Ending>; at?(point: string): Promise<void>; host?: string } = {},
+  how: {
+    run?(work: Work): Promise<Ending>
+    at?(point: string): Promise<void>
+    credentials?: ChannelCredentials
+  } = {},
 ): Running {
   const stop = new AbortController()
   const [ran, works, points, codes] = [[] as string[], [] as Work[], [] as string[], [] as string[]]
   const options: AgentOptions = {
-    authority: `${how.host ?? '127.0.0.1'}:${port}`,
+    authority: `127.0.0.1:${port}`,
+    ...(how.credentials ? { credentials: how.credentials } : {}),
     id,
     signal: stop.signal,
     host: {

@@ -39,9 +39,9 @@ async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Waits (in real time, at most 3 s) until `condition` gives something. */
+/** Waits (in real time, at most 20 s) until `condition` gives something. */
 export async function until<T>(what: string, condition: () => T | Promise<T>): Promise<NonNullable<T>> {
-  const end = Date.now() + 3000
+  const end = Date.now() + 20_000
   while (Date.now() < end) {
     const found = await condition()
     if (found) return found
