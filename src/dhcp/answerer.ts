@@ -25,6 +25,14 @@ export type Way = { port: number; send: Send; link: Link; door: Door }
 /** A message that came: `bytes` are there until the answer, ms of `performance.now`. */
 export type Heard = { bytes: Uint8Array; from: Sender; way: Way; startedAt: number }
 
+/**
+ * An offer of the proxy modes goes out twice: a client that has heard the other server asks no more, so that the one
+ * offer, were it lost, would be missed for good. Clients gather offers for a second at least; ms.
+ */
+const repeatMs = 150
+/** Second offers that wait; beyond that there are none. */
+const mostRepeats = 4096
+
 /** @returns what answers messages. No message makes it throw. */
 export function answerer(deps: DhcpDeps): (heard: Heard) => void {
   const { log, clock, observe } = deps
@@ -43,11 +51,25 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
     })
   }
 
+  let repeats = 0
+  const repeat = (mac: Mac, message: Message, heard: Heard) => {
+    if (repeats >= mostRepeats) return
+    repeats++
+    // kept answers are written to again
+    const again = { ...message, bytes: Uint8Array.from(message.bytes) }
+    setTimeout(() => {
+      repeats--
+      send(mac, again, heard)
+    }, repeatMs).unref()
+  }
+  const isProxy = deps.mode === 'proxy' || deps.mode === 'auto-proxy'
+
   const finish = (answer: Answer, mac: Mac, machine: Machine | undefined, heard: Heard) => {
     if (log.isLevelEnabled('debug'))
       log.debug({ mac, xid: xidOf(heard.bytes), traces: answer.traces() }, 'dhcp decided')
     notes.decided(mac, answer, machine, heard.way.link.device)
     if (answer.message) send(mac, answer.message, heard)
+    if (answer.message && isProxy && answer.outcome === 'offer') repeat(mac, answer.message, heard)
     observe?.(answer.type, answer.outcome, performance.now() - heard.startedAt)
   }
 
