@@ -24,5 +24,6 @@ export function createManyKeys<K extends string | number, V>(): ManyKeys<K, V> {
 
 function shardOf(key: string | number): number {
   if (typeof key === 'number') return key & (shards - 1)
+  if (key === '') return 0
   return (key.charCodeAt(key.length - 1) * 7 + key.charCodeAt(key.length >> 1) * 31 + key.length) % shards
 }
