@@ -6,9 +6,9 @@ import type { Target } from '../../src/lab/install.ts'
 import type { CardOptions, LabMachine } from '../../src/lab/machine.ts'
 import type { Lab } from '../../src/lab/scenario.ts'
 import type { TimelineEntry } from '../../src/timeline/stage.ts'
+import { startOtherDhcp } from '../interop/other-dhcp.ts'
 import { createSite, missing, spaceOf } from '../interop/spaces.ts'
 import { bootFile, changeHardware, firstCard } from './hardware.ts'
-import { startReservations } from './other-dhcp.ts'
 import { inLab, stageMs } from './steps.ts'
 
 /** BIOS machines whose network cards are not the usual one, and those that are given undionly.kpxe, up to the kernel. */
@@ -46,7 +46,7 @@ t.test('undionly.kpxe and its script are found beside another DHCP server', { sk
     await using site = await createSite(async () => {})
     const { name, bridge, host } = lab.network
     // files are put down to the machine whose address asks for them, so this one's must be that of its Hardware
-    await startReservations(site, { space: spaceOf(name), name: bridge }, [
+    await startOtherDhcp(site, { space: spaceOf(name), name: bridge }, [
       { mac: plain.mac, ip: host(plain.last) },
     ])
     await importMachines(lab, [plain])
