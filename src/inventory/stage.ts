@@ -12,7 +12,7 @@ export type Stage = {
 type Head = { parts: number; isSealed: boolean }
 
 /** Rows of one part: as many are in memory at a time, and share a flush to disk. */
-const partSize = 250
+const partSize = 100
 const digits = 8
 
 const partKey = (id: string, part: number) => `${id}/${String(part).padStart(digits, '0')}`
