@@ -11,8 +11,8 @@ const longestTurnMs = 2
 const longestMessage = 2048
 /** octets and packets that the system cuts apart at once (UDP_MAX_SEGMENTS of Linux) */
 const mostAtOnce = { octets: 64_000, packets: 64 }
-/** the system's buffers are full: Node waits and sends then */
-const full: readonly string[] = ['EAGAIN', 'ENOBUFS']
+/** how often the system may refuse that before it is not asked again */
+const mostRefusals = 3
 
 /** Sockets of transfers. */
 export type OwnLines = {
@@ -34,7 +34,6 @@ export function openOwnLines(system: System = loadSystem()): OwnLines {
   const take = (line: OwnLine) => {
     const length = system.receive(line.fd, input)
     if (length >= 0) line.heard?.message(input.subarray(0, length))
-    else if (system.errorCode() !== 'EAGAIN') line.failed()
   }
   const takeAll = () => {
     if (lines.size < 2) return
@@ -74,6 +73,7 @@ class OwnLine implements Line {
   readonly #closed: () => void
   /** packets of which size the system cuts apart by itself; 0 = none, -1 = it cannot */
   #cutting = 0
+  #refusals = 0
   /** whether Node may still have packets, which the next ones must not overtake */
   #isWaiting = false
 
@@ -109,35 +109,29 @@ class OwnLine implements Line {
     eachPacket(packets, most, (some) => this.#sendSome(some, packetSize))
   }
 
-  failed(): void {
-    const code = this.#system.errorCode()
-    this.heard?.error(Object.assign(new Error(`${this.#peer.ip} ${code}`), { code }))
-  }
-
   close(): void {
     this.heard = undefined
     this.#closed()
     this.#socket.close()
   }
 
-  /** The system refuses where its network device cannot do it, or the packets are longer than a frame. */
+  /** The system refuses where its network device cannot do it, or the packets are longer than a frame, or it is full. */
   #sendSome(packets: Uint8Array, packetSize: number): void {
     if (!this.heard) return
     if (!this.#waits()) {
       if (this.#isSent(packets)) return
-      const code = this.#system.errorCode()
-      if (code === 'ECONNREFUSED') return this.failed()
       this.#cut(0)
-      if (!full.includes(code)) this.#cutting = -1
+      this.#refusals += 1
+      if (this.#refusals >= mostRefusals) this.#cutting = -1
     }
     eachPacket(packets, packetSize, (packet) => this.#sendOne(packet))
   }
 
+  /** What the system does not take, Node sends when it does; and it reports what is wrong, once that shows again. */
   #sendOne(packet: Uint8Array): void {
     if (!this.heard) return
     if (!this.#waits()) {
       if (this.#isSent(packet)) return
-      if (!full.includes(this.#system.errorCode())) return this.failed()
       this.#isWaiting = true
     }
     this.#socket.send(Buffer.from(packet), this.#peer.port, this.#peer.ip)

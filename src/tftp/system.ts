@@ -17,7 +17,10 @@ const linux = {
 const pollEvent = process.arch === 'x64' ? ({ size: 12, data: 4 } as const) : ({ size: 16, data: 8 } as const)
 const mostEvents = 64
 
-/** Sockets without the copies and callbacks that Node has around each packet. A number below 0 means an error. */
+/**
+ * Sockets without the copies and callbacks that Node has around each packet. A number below 0 means an error; which one
+ * is not told, since V8 may have made calls of its own before it could be asked.
+ */
 export type System = {
   /**
    * @returns the number of a socket that is bound to a free port of `from` and connected to `to`
@@ -30,8 +33,6 @@ export type System = {
   receive(fd: number, into: Uint8Array): number
   /** cuts what is sent into packets of so many octets (UDP_SEGMENT, udp(7)); 0 switches it off */
   segment(fd: number, octets: number): boolean
-  /** name of the error of the last call that failed: `EAGAIN` */
-  errorCode(): string
   /** a set of sockets to look at */
   openPoll(): number
   watch(poll: number, fd: number): void
@@ -82,7 +83,6 @@ export function loadSystem(): System {
       value.writeInt32LE(octets)
       return call.setOption(fd, linux.udpLevel, linux.udpSegment, value, value.length) === 0
     },
-    errorCode,
     openPoll: () => checked('epoll_create1', call.createPoll(linux.closeOnExec)),
     watch(poll, fd) {
       const event = Buffer.alloc(pollEvent.size)
