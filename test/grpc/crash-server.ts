@@ -1,6 +1,6 @@
 /**
  * crash-server.ts FILE PORT: the agents' port and the engine over a database in FILE, as a process that can be killed.
- * Reads lines `workflow NAME MAC` and `read NAME`; says `listening`, `created NAME`, `state NAME STATE`, `workflow NAME JSON`.
+ * Reads lines `workflow NAME MAC` and `read-N NAME`; says `listening`, `created NAME` and `read-N JSON`.
  */
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
@@ -49,15 +49,12 @@ if (!(await store.get({ kind: 'Template', namespace, name: 'crash' }))) {
     })
 }
 
-engine.subscribe((event) => {
-  if (event.type === 'status') say('state', event.workflow.metadata.name, event.workflow.status?.state ?? '-')
-})
 createInterface(process.stdin).on('line', (line) => {
   const [word, name, mac] = line.split(' ')
-  if (word === 'read')
+  if (word!.startsWith('read-'))
     return void store
       .get({ kind: 'Workflow', namespace, name: name! })
-      .then((found) => say('workflow', name!, JSON.stringify(found)))
+      .then((found) => say(word!, JSON.stringify(found)))
   const spec = { templateRef: 'crash', hardwareRef: '', hardwareMap: { device_1: mac! } }
   void create('Workflow', name!, spec).then(() => say('created', name!))
 })

@@ -4,7 +4,6 @@ import type { CrashCase } from './crash.ts'
 
 // A sample; every point is in test/long/agents.long.ts.
 const ofServer: readonly CrashCase[] = [
-  { kind: 'current', point: 'given grow', moment: 'between' },
   { kind: 'current', point: 'ran write', moment: 'during' },
   { kind: 'legacy', point: 'ran stream', moment: 'between' },
 ]

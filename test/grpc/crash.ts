@@ -67,7 +67,6 @@ export type CrashServer = {
   /** SIGKILL */
   kill(): Promise<void>
   workflow(name: string, mac: string): Promise<void>
-  ended(name: string): Promise<void>
   read(name: string): Promise<Workflow>
   close(): Promise<void>
 }
@@ -77,6 +76,7 @@ export async function openCrashServer(): Promise<CrashServer> {
   const port = await freePort()
   let child: Child | undefined
   const said = new Set<string>()
+  let reads = 0
   const hears = (line: string) => until(line, () => said.has(line), 60_000)
   return {
     port,
@@ -91,13 +91,12 @@ export async function openCrashServer(): Promise<CrashServer> {
       child!.stdin.write(`workflow ${name} ${mac}\n`)
       await hears(`created ${name}`)
     },
-    ended: (name) => hears(`state ${name} SUCCESS`),
     read: async (name) => {
-      const begin = `workflow ${name} `
-      const found = () => [...said].find((line) => line.startsWith(begin))
-      child!.stdin.write(`read ${name}\n`)
-      await until(begin, found)
-      return JSON.parse(found()!.slice(begin.length)) as Workflow
+      const begin = `read-${++reads} `
+      const answer = () => [...said].find((line) => line.startsWith(begin))
+      child!.stdin.write(`read-${reads} ${name}\n`)
+      await until(`${begin}${name}`, answer, 60_000)
+      return JSON.parse(answer()!.slice(begin.length)) as Workflow
     },
     close: async () => {
       if (child) await kill(child)
@@ -146,12 +145,14 @@ export async function killServer(
       if (moment === 'between') await restarted
     },
   })
-  await until('the crash', () => restarted !== undefined, 60_000)
-  await restarted
-  await server.ended(name)
-  await until('the agent knows', () => journal.includes(`ended ${names.at(-1)}`), 60_000)
-  await agent.stop()
-  return faultsOf(journal, await server.read(name))
+  try {
+    await until('the crash', () => restarted !== undefined, 60_000)
+    await restarted
+    await until('the agent knows', () => journal.includes(`ended ${names.at(-1)}`), 60_000)
+    return faultsOf(journal, await server.read(name))
+  } finally {
+    await agent.stop()
+  }
 }
 
 export async function openCrashYard(): Promise<Yard> {
