@@ -115,6 +115,20 @@ function rejection(look: Look): Seen | undefined {
   return found && found.lastAt > (hello?.lastAt ?? 0) ? found : undefined
 }
 
+/** What helps agents of Tinkerbell, which have no credentials, by why they were turned away. */
+const notAdmitted: Readonly<Record<string, readonly string[]>> = {
+  'not-admitted': [
+    "an agent of Tinkerbell called: admit such agents (grpc.tinkerbellAgents: address), or boot this server's own netboot OS",
+  ],
+  'address-mismatch': [
+    'its calls come from an address that its Hardware does not have: correct spec.interfaces[].dhcp.ip.address, or let the machine get its address from here',
+    'behind address translation, or with addresses of another server: grpc.tinkerbellAgents: id believes what agents say of themselves',
+  ],
+  'agent-id-mismatch': [
+    'its agent calls itself what the Hardware does not have: correct spec.agentID, or worker_id on its kernel command line',
+  ],
+}
+
 const rejected: Rule = (look) => {
   const found = rejection(look)
   if (!found) return undefined
@@ -123,7 +137,7 @@ const rejected: Rule = (look) => {
     weight: 93,
     title: 'its agent called and its identity was refused',
     evidence: [saw(found)],
-    todo: [
+    todo: notAdmitted[String(found.facts['why'])] ?? [
       'reboot it: each boot gets an identity of its own, and one that was used is not taken again',
       'if it comes again: a clone of this machine or a copy of its boot files is at work (the log says `boot credentials were shown twice`)',
       'was the data directory of the server replaced? Then every machine must boot again',

@@ -579,6 +579,24 @@ t.test('a diagnosis says how far a machine came, what comes next, and how long i
   t.match(diagnose(caseOf(toIpxe(60))), { reached: { stage: 'dhcp-ack' }, expected: /iPXE script/ })
 })
 
+t.test('an agent of Tinkerbell that was turned away gets advice of its own', async (t) => {
+  const told = (why: string): readonly Told[] => [
+    ...toInitramfs(60),
+    ...system(30),
+    ['agent-rejected', 20, { why }],
+  ]
+  for (const [why, advice] of [
+    ['not-admitted', /grpc\.tinkerbellAgents/],
+    ['address-mismatch', /dhcp\.ip\.address/],
+    ['agent-id-mismatch', /spec\.agentID/],
+    ['token was used before', /^reboot it/],
+  ] as const) {
+    const [first] = diagnose(caseOf(told(why))).causes
+    t.equal(first?.cause, 'agent-rejected')
+    t.match(first?.todo[0], advice)
+  }
+})
+
 t.test('nothing of a case is changed, and strange facts break nothing', async (t) => {
   const odd = seen([
     ['dhcp-discover', 5, { client: 7, arch: true, toString: 'x' } as never],
