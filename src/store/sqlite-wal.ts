@@ -6,7 +6,7 @@ import Sqlite from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 
 /** Length at which the log is moved into the database file: a few ms of copying. */
-const longBytes = 4 * 1024 * 1024
+const longBytes = 2 * 1024 * 1024
 
 /** The write-ahead log of one database. SQLite itself flushes nothing: that would hold the whole process. */
 export type Wal = {
