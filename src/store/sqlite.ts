@@ -86,6 +86,8 @@ function openFile(path: string): Database {
     db.pragma('locking_mode = EXCLUSIVE')
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
+    // The system has the pages too: a larger cache of one's own is memory and no speed.
+    db.pragma('cache_size = -4000')
     migrate(db)
     return db
   } catch (error) {
