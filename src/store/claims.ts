@@ -8,6 +8,8 @@ export type ReportLoser<K, T> = (key: K, winner: T, loser: T) => void
 
 /** Who has a key: of several claims the one of the oldest object counts, and the others wait behind it. */
 export type Claims<K, T> = {
+  /** the oldest */
+  first(key: K): T | undefined
   /** the oldest first */
   all(key: K): readonly T[]
   add(key: K, claimant: T): void
@@ -56,6 +58,10 @@ export function createClaims<K extends string | number, T extends Dated>(
   }
 
   return {
+    first(key) {
+      const found = claims.get(key)
+      return Array.isArray(found) ? found[0] : found
+    },
     all,
     add(key, claimant) {
       if (claims.get(key) === undefined) return claims.set(key, claimant)

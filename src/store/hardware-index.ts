@@ -8,7 +8,7 @@ import { machinesOf } from '../model/machine.ts'
 import type { Machine } from '../model/machine.ts'
 import { createManyKeys } from '../model/many-keys.ts'
 import { compareAge, createClaims, titleOf } from './claims.ts'
-import type { Claims, Dated } from './claims.ts'
+import type { Dated } from './claims.ts'
 import { createRecent } from './recent.ts'
 
 /** Where whole Hardware is, so that the index need not keep it. Objects are shared: they must not be changed. */
@@ -94,14 +94,14 @@ export function createHardwareIndex(shelf: Shelf, log: Pick<Logger, 'warn'> | un
   }
 
   /** The shelf may be ahead of the index: a claim counts when the Hardware still has what it claims. */
-  function machineWith(
-    claims: Claims<number, Entry>,
-    key: number,
-    has: (machine: Machine) => boolean,
-  ): Machine | undefined {
-    for (const entry of claims.all(key)) {
-      const machine = machines(entry).find(has)
-      if (machine) return machine
+  function machineWith(key: number, field: 'mac' | 'ip', value: Mac | Ip4): Machine | undefined {
+    // Every packet passes here: no list for the usual case of one claim that holds.
+    const oldest = addresses.first(key)
+    const machine = oldest && withField(machines(oldest), field, value)
+    if (machine || !oldest) return machine
+    for (const entry of addresses.all(key)) {
+      const other = withField(machines(entry), field, value)
+      if (other) return other
     }
     return undefined
   }
@@ -120,8 +120,8 @@ export function createHardwareIndex(shelf: Shelf, log: Pick<Logger, 'warn'> | un
       names.delete(titleOf(metadata))
       drop(before, undefined)
     },
-    byMac: (mac: Mac) => machineWith(addresses, macKey(mac), (machine) => machine.mac === mac),
-    byIp: (ip: Ip4) => machineWith(addresses, ipKey(ip), (machine) => machine.ip === ip),
+    byMac: (mac: Mac) => machineWith(macKey(mac), 'mac', mac),
+    byIp: (ip: Ip4) => machineWith(ipKey(ip), 'ip', ip),
     byAgent(id: string): Machine | undefined {
       const mac = parseMac(id)
       const named = agents.all(mac ?? id)
@@ -144,6 +144,11 @@ export function createHardwareIndex(shelf: Shelf, log: Pick<Logger, 'warn'> | un
         yield { namespace, name, macs: keys.filter((key) => key < firstIp).map(macFromNumber) }
     },
   }
+}
+
+function withField(machines: readonly Machine[], field: 'mac' | 'ip', value: Mac | Ip4): Machine | undefined {
+  for (const machine of machines) if (machine[field] === value) return machine
+  return undefined
 }
 
 const ipOf = (key: number): string => {
