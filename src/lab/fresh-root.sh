@@ -64,7 +64,9 @@ mountpoint -q /dev/pts && mount --bind /dev/pts "$root/dev/pts"
 rm -rf --one-file-system "$root/root/ironwake"
 git -c safe.directory='*' clone --quiet --no-hardlinks "$project" "$root/root/ironwake"
 say "running: $*"
+# Not chroot: a program that enters a mount namespace (setns(2)) would be in the host's root again.
+enter='cd "$1" && shift && mkdir -p .host && pivot_root . .host && cd /root/ironwake && umount -l /.host && exec "$@"'
 env -i HOME=/root PATH="$PATH" TERM="${TERM:-dumb}" LANG=C.UTF-8 \
   ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt} \
   ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-  chroot "$root" bash -c 'cd /root/ironwake && exec "$@"' fresh-root "$@" </dev/null
+  unshare --mount bash -c "$enter" fresh-root "$root" "$@" </dev/null
