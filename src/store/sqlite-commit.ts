@@ -21,7 +21,10 @@ export type GroupCommit = {
    * @throws AppError Unavailable
    */
   flushed(): Promise<void>
-  /** Resolves when everything queued is on disk; later writes are refused. */
+  /**
+   * Resolves when everything queued is on disk; later writes are refused.
+   * @throws what the disk said: then the log has to stay as it is
+   */
   close(): Promise<void>
 }
 
@@ -133,7 +136,8 @@ export function createGroupCommit(deps: Deps): GroupCommit {
         closed = resolve
         if (queue.length === 0 && !flushing) resolve()
       })
-      if (!broken) await deps.log?.checkpoint()
+      if (broken) throw broken
+      await deps.log?.checkpoint()
     },
   }
 }

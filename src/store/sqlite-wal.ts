@@ -26,13 +26,15 @@ export type Wal = {
 export type Files = { log: Pick<FileHandle, 'fd' | 'datasync' | 'sync'>; data: Pick<FileHandle, 'datasync'> }
 
 /**
- * Takes the flushes of `db` over from SQLite. `db` is in WAL mode, alone with its file, and flushed.
+ * Takes the flushes of `db` over from SQLite, and flushes what a killed process left in its log. `db` is in WAL mode and
+ * alone with its file. Close it first: closing any other handle of a file gives up the locks that a process has on it (fcntl(2)).
  * @param path of the database file
  */
 export async function openWal(db: Database, path: string): Promise<Wal> {
   await using folder = await open(dirname(path))
   await folder.sync()
   const [log, data] = [await open(`${path}-wal`), await open(path)]
+  await log.datasync()
   return {
     ...createWal(db, { log, data }),
     async close() {

@@ -61,9 +61,13 @@ export async function openSqlite(path: string, { clock, ...limits }: SqliteDeps)
     rolledBack: events.rollback,
   })
   const close = async () => {
-    await group.close()
-    feed.close()
-    // What a checkpoint has left is SQLite's to move, and to flush.
+    try {
+      await group.close()
+    } finally {
+      feed.close()
+    }
+    // Not after a refused flush: SQLite would take the copy for whole and delete the log. It stays for the next start.
+    // What a checkpoint had no room for is SQLite's to move, and to flush.
     db.pragma('synchronous = FULL')
     db.close()
     await wal?.close()
