@@ -7,6 +7,10 @@ import type { System } from './system.ts'
 
 /** longest that clients are answered before other work of the process gets its turn, ms */
 const longestTurnMs = 2
+/** how long a client alone is waited for without sleep, ms: waking up takes longer than most answers on the same network */
+const alertMs = 0.1
+/** after a client that took longer, so many messages at most come without such a wait */
+const mostSleeps = 256
 /** a client says no more than an acknowledgement or an error; what is longer is cut off */
 const longestMessage = 2048
 /** octets and packets that the system cuts apart at once (UDP_MAX_SEGMENTS of Linux) */
@@ -25,18 +29,36 @@ export type OwnLines = {
 /**
  * A socket for each client alone, connected to it: packets of others never reach it (RFC 1350 §4), and its port shows at
  * once when the client has gone. Node waits for all of them. While several have something to say, they are looked at
- * directly, since Node's way costs two calls of the system and a buffer of 64 KiB for each acknowledgement.
+ * directly, since Node's way costs two calls of the system and a buffer of 64 KiB for each acknowledgement; one alone is
+ * waited for awake, as long as it answers at once.
  */
 export function openOwnLines(system: System = loadSystem()): OwnLines {
   const poll = system.openPoll()
   const lines = new Map<number, OwnLine>()
   const input = Buffer.alloc(longestMessage)
-  const take = (line: OwnLine) => {
+  const take = (line: OwnLine): boolean => {
     const length = system.receive(line.fd, input)
     if (length >= 0) line.heard?.message(input.subarray(0, length))
+    return length >= 0
   }
-  const takeAll = () => {
-    if (lines.size < 2) return
+  const alertness = createAlertness()
+  const takeAnswers = (line: OwnLine) => {
+    if (!alertness.mayWait()) return
+    let now = performance.now()
+    const end = now + longestTurnMs
+    let until = now + alertMs
+    let taken = 0
+    while (line.heard && now < until && now < end) {
+      const isTaken = take(line)
+      now = performance.now()
+      if (!isTaken) continue
+      until = now + alertMs
+      taken += 1
+    }
+    alertness.waited(taken === 0)
+  }
+  const takeAll = (line: OwnLine) => {
+    if (lines.size === 1) return takeAnswers(line)
     const end = performance.now() + longestTurnMs
     do {
       const ready = system.ready(poll)
@@ -64,6 +86,22 @@ export function openOwnLines(system: System = loadSystem()): OwnLines {
   }
 }
 
+/** Whether it pays to wait awake: less and less often when it did not. */
+function createAlertness() {
+  let sleeps = 0
+  let left = 0
+  return {
+    mayWait(): boolean {
+      left -= 1
+      return left < 0
+    },
+    waited(inVain: boolean): void {
+      sleeps = inVain ? Math.min(mostSleeps, sleeps * 2 + 1) : 0
+      left = sleeps
+    },
+  }
+}
+
 class OwnLine implements Line {
   readonly fd: number
   heard: Heard | undefined
@@ -77,7 +115,7 @@ class OwnLine implements Line {
   /** whether Node may still have packets, which the next ones must not overtake */
   #isWaiting = false
 
-  constructor(system: System, fd: number, peer: Peer, after: () => void, closed: () => void) {
+  constructor(system: System, fd: number, peer: Peer, after: (line: OwnLine) => void, closed: () => void) {
     this.fd = fd
     this.#system = system
     this.#peer = peer
@@ -86,7 +124,7 @@ class OwnLine implements Line {
     this.#socket.bind({ fd })
     this.#socket.on('message', (bytes) => {
       this.heard?.message(bytes)
-      after()
+      after(this)
     })
     this.#socket.on('error', (error) => this.heard?.error(error))
   }
