@@ -3,6 +3,7 @@ import type { Static } from 'typebox'
 import type { Fault } from '../model/error.ts'
 import { isNetwork } from '../model/forwarded.ts'
 import { overlapsItself } from './iso.ts'
+import { registryFaults } from './registries.ts'
 import { parseUpstream } from './upstreams.ts'
 
 const strict = { additionalProperties: false } as const
@@ -56,6 +57,13 @@ export const BootConfig = Type.Object(
     initrdName: fileName('initramfs', 'name of the initramfs, before -x86_64 or -aarch64'),
     tries: whole(5, [1, 1000], 'how often iPXE tries to load each file of the netboot OS'),
     retrySeconds: whole(3, [0, 3600], 'pause between these tries'),
+    registries: Type.Array(Type.String(), {
+      default: [],
+      description:
+        'registries of images of actions that machines log in to, or that speak plain HTTP, comma-separated: ' +
+        'https://user:password@host:port, http://host:port',
+    }),
+    registryCa: text('', 'PEM file of CAs that the certificates of boot.registries may be signed by'),
   },
   strict,
 )
@@ -109,7 +117,7 @@ export type BootSettings = { http: HttpConfig; boot: BootConfig; images: ImagesC
 const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : [])
 
 /** What is wrong with settings that are well formed one by one. */
-export function bootFaults({ http, images, iso }: Partial<BootSettings>): Fault[] {
+export function bootFaults({ http, images, iso, boot }: Partial<BootSettings>): Fault[] {
   const proxies = textsOf(http?.trustedProxies)
     .filter((proxy) => !isNetwork(proxy))
     .map((proxy) => ({
@@ -119,7 +127,12 @@ export function bootFaults({ http, images, iso }: Partial<BootSettings>): Fault[
   const { cert, key } = http?.tls ?? {}
   const lonely = Boolean(cert) === Boolean(key) ? [] : [`http.tls.${cert ? 'key' : 'cert'}`]
   const tls = lonely.map((path) => ({ path, message: 'missing: certificate and key belong together' }))
-  return [...proxies, ...tls, ...upstreamFaults(textsOf(images?.upstreams)), ...isoFaults(iso)]
+  const registries = registryFaults(textsOf(boot?.registries)).map((message) => ({
+    path: 'boot.registries',
+    message,
+  }))
+  const upstreams = upstreamFaults(textsOf(images?.upstreams))
+  return [...proxies, ...tls, ...upstreams, ...isoFaults(iso), ...registries]
 }
 
 function upstreamFaults(texts: readonly string[]): Fault[] {

@@ -14,6 +14,7 @@ import type { ImageCache } from './cache.ts'
 import type { Identity } from './identity.ts'
 import type { Placeholder } from './iso.ts'
 import type { BootFiles, OpenFile } from './open.ts'
+import type { BootRegistry } from './registries.ts'
 import type { Say } from './say.ts'
 import type { BootSite, ScriptTexts } from './script.ts'
 import type { Downloads } from './send.ts'
@@ -38,6 +39,8 @@ export type BootHttpDeps = {
   clock?: Clock
   /** what machines boot that are in no Hardware: their disk when left out */
   unknownMachines?: 'disk' | 'netboot-os'
+  /** registries that known machines are told of: none when left out */
+  registries?: readonly BootRegistry[]
   /** proxies that are believed about who asks: none when left out */
   isTrusted?: IsTrusted
   /** images of upstreams, and ISO images by URL: none when left out */

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import { readFile } from 'node:fs/promises'
 import type { Clock } from '../model/clock.ts'
+import { AppError, messageOf } from '../model/error.ts'
 import { trustOf } from '../model/forwarded.ts'
 import type { Logger } from '../log.ts'
 import { openImageCache } from './cache.ts'
@@ -8,13 +10,15 @@ import type { BootSettings } from './config.ts'
 import type { BootHttpDeps } from './house.ts'
 import { bootHttp } from './http.ts'
 import { hookPlaceholder, literalPlaceholder } from './iso.ts'
+import { parseRegistry } from './registries.ts'
+import type { BootRegistry } from './registries.ts'
 import type { BootSite } from './script.ts'
 import { newDownloads } from './send.ts'
 import { parseUpstream } from './upstreams.ts'
 
 type Given = Omit<
   BootHttpDeps,
-  'cache' | 'iso' | 'isTrusted' | 'unknownMachines' | 'downloads' | 'site' | 'tls'
+  'cache' | 'iso' | 'isTrusted' | 'registries' | 'unknownMachines' | 'downloads' | 'site' | 'tls'
 > & {
   site: Pick<BootSite, 'baseUrl' | 'grpcAuthority' | 'syslogHost'>
   /** folder of pulled images */
@@ -55,6 +59,7 @@ export async function openBootHttp(config: BootSettings, given: Given): Promise<
       staticIpam: iso.staticIpam,
     },
     isTrusted: trustOf(http.trustedProxies),
+    registries: await registriesOf(boot),
     unknownMachines: boot.unknownMachines === 'auto' ? auto : boot.unknownMachines,
     downloads: newDownloads(),
   }
@@ -63,6 +68,20 @@ export async function openBootHttp(config: BootSettings, given: Given): Promise<
     https: http.httpsPort === 0 ? undefined : bootHttp({ ...deps, tls }),
     images: cache,
   }
+}
+
+/** @throws AppError Invalid when the CAs cannot be read */
+async function registriesOf({ registries, registryCa }: BootSettings['boot']): Promise<BootRegistry[]> {
+  const ca = registryCa === '' ? '' : await readCa(registryCa)
+  return registries.map((text) => parseRegistry(text, ca)).filter((registry) => typeof registry !== 'string')
+}
+
+async function readCa(path: string): Promise<string> {
+  const pem = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AppError('Invalid', `boot.registryCa: ${messageOf(cause)}`, { cause })
+  })
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem
+  throw new AppError('Invalid', `boot.registryCa: ${path} holds no certificate in PEM`)
 }
 
 const siteOf = ({

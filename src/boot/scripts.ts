@@ -94,7 +94,9 @@ function noteScript(house: House, machine: Machine, target: BootTarget, refused:
 
 function identityArchive(house: House, machine: Machine, token: string): Buffer {
   const { agentId, mac } = machine
-  const boot = { agentId, mac, token, grpc: house.site.grpcAuthority, ca: house.caPem, api: 1 }
+  const { registries = [] } = house
+  const site = { grpc: house.site.grpcAuthority, ca: house.caPem, ...(registries.length && { registries }) }
+  const boot = { agentId, mac, token, ...site, api: 1 }
   const archive = cpioArchive([
     { kind: 'directory', path: 'etc', mode: 0o755 },
     { kind: 'directory', path: 'etc/ironwake', mode: 0o700 },
