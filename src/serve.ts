@@ -258,6 +258,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   })
   metrics.http('api', kube)
   for (const app of [boot.http, boot.https]) if (app) metrics.http('boot', app)
+  metrics.images(boot.budget.figures)
   const counted = metrics.workflows(lookup)
   const parts: Record<string, Part> = {
     lookup: (signal) => runLookup({ store, lookup: counted, log: part('lookup') }, signal),

@@ -88,6 +88,22 @@ export const ImagesConfig = Type.Object(
       default: true,
       description: 'compare pulled images with <URL>.sha256, where their upstream has that',
     }),
+    maxTransfers: whole(
+      512,
+      [1, 65_535],
+      'images that are sent at once; machines beyond that wait their turn',
+    ),
+    maxTransfersPerMachine: whole(64, [1, 65_535], 'of these, to one machine'),
+    mbitPerSecond: whole(
+      0,
+      [0, 10_000_000],
+      'Mbit/s for sending images, shared out fairly among machines; 0: no limit',
+    ),
+    mbitPerSecondPerMachine: whole(
+      0,
+      [0, 10_000_000],
+      'Mbit/s for sending images to one machine; 0: no limit',
+    ),
   },
   strict,
 )

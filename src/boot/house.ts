@@ -10,6 +10,7 @@ import type { Machine } from '../model/machine.ts'
 import type { Workflow } from '../model/workflow.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { Logger } from '../log.ts'
+import type { ImageBudget } from './budget.ts'
 import type { ImageCache } from './cache.ts'
 import type { Identity } from './identity.ts'
 import type { Placeholder } from './iso.ts'
@@ -51,6 +52,8 @@ export type BootHttpDeps = {
   tls?: { certPem: string; keyPem: string }
   /** shared by several servers of one process */
   downloads?: Downloads
+  /** by which disk images are sent; without any all go at once, as fast as they are read */
+  budget?: ImageBudget
   /** 4096 connections in all, 512 of one client, 64 requests that wait on one connection when left out */
   most?: Most
 }

@@ -5,6 +5,8 @@ import { AppError, messageOf } from '../model/error.ts'
 import { trustOf } from '../model/forwarded.ts'
 import type { Logger } from '../log.ts'
 import { openImageCache } from './cache.ts'
+import { createImageBudget } from './budget.ts'
+import type { ImageBudget } from './budget.ts'
 import type { ImageCache } from './cache.ts'
 import type { BootSettings } from './config.ts'
 import type { BootHttpDeps } from './house.ts'
@@ -18,7 +20,7 @@ import { parseUpstream } from './upstreams.ts'
 
 type Given = Omit<
   BootHttpDeps,
-  'cache' | 'iso' | 'isTrusted' | 'registries' | 'unknownMachines' | 'downloads' | 'site' | 'tls'
+  'cache' | 'iso' | 'isTrusted' | 'registries' | 'unknownMachines' | 'downloads' | 'budget' | 'site' | 'tls'
 > & {
   site: Pick<BootSite, 'baseUrl' | 'grpcAuthority' | 'syslogHost'>
   /** folder of pulled images */
@@ -32,9 +34,16 @@ type Given = Omit<
 }
 
 /** The boot services over HTTP and HTTPS as they are configured; `images` is to be closed after them. */
-export type OpenBootHttp = { http: FastifyInstance; https: FastifyInstance | undefined; images: ImageCache }
+export type OpenBootHttp = {
+  http: FastifyInstance
+  https: FastifyInstance | undefined
+  images: ImageCache
+  budget: ImageBudget
+}
 
 const gib = 1024 ** 3
+/** bytes a second of a Mbit/s */
+const mbit = 125_000
 
 export async function openBootHttp(config: BootSettings, given: Given): Promise<OpenBootHttp> {
   const { boot, http, images, iso } = config
@@ -48,6 +57,14 @@ export async function openBootHttp(config: BootSettings, given: Given): Promise<
     clock: given.clock,
     log: given.log,
   })
+  const budget = createImageBudget(
+    {
+      places: images.maxTransfers,
+      ofMachine: images.maxTransfersPerMachine,
+      perSecond: { total: images.mbitPerSecond * mbit, ofMachine: images.mbitPerSecondPerMachine * mbit },
+    },
+    given.clock,
+  )
   const auto = isAutoProxy ? 'netboot-os' : 'disk'
   const deps: BootHttpDeps = {
     ...rest,
@@ -62,11 +79,13 @@ export async function openBootHttp(config: BootSettings, given: Given): Promise<
     registries: await registriesOf(boot),
     unknownMachines: boot.unknownMachines === 'auto' ? auto : boot.unknownMachines,
     downloads: newDownloads(),
+    budget,
   }
   return {
     http: bootHttp(deps),
     https: http.httpsPort === 0 ? undefined : bootHttp({ ...deps, tls }),
     images: cache,
+    budget,
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import koffi from 'koffi'
+import type { Allowance } from './rate.ts'
 
 /** Sends parts of files without their bytes passing through the process (sendfile(2)). */
 export type Pourer = {
@@ -77,6 +78,7 @@ type Source = {
 /**
  * Sends `length` bytes of a file from `start` on, by turns through Node, which waits for the reader, and by the system.
  * Ends early when the client is gone, or the system refuses.
+ * @param allowance asked before each of them; nothing holds them back when left out
  * @returns how many bytes were taken
  */
 export async function pourFile(
@@ -85,13 +87,18 @@ export async function pourFile(
   response: ServerResponse,
   start: number,
   length: number,
+  allowance?: Allowance,
 ): Promise<number> {
   const buffer = Buffer.allocUnsafeSlow(steps)
   let connection: number | undefined
   let [taken, inVain] = [0, 0]
   try {
     while (taken < length && inVain < mostInVain) {
-      const bytes = await readInto(buffer, start + taken, Math.min(steps, length - taken))
+      const step = Math.min(steps, length - taken)
+      const allowed = allowance ? await allowance.take(step) : step
+      if (allowed === 0) break
+      const bytes = await readInto(buffer, start + taken, allowed)
+      allowance?.giveBack(allowed - bytes)
       if (bytes === 0 || !(await isWritten(response, buffer.subarray(0, bytes)))) break
       taken += bytes
       connection ??= pourer.connectionOf(response)
@@ -99,7 +106,10 @@ export async function pourFile(
       inVain += 1
       while (taken < length && !response.destroyed) {
         const most = Math.min(mostAtOnce, length - taken)
-        const sent = await pourer.pour(connection, file, start + taken, most)
+        const allowed = allowance ? await allowance.take(most) : most
+        if (allowed === 0) break
+        const sent = await pourer.pour(connection, file, start + taken, allowed)
+        allowance?.giveBack(allowed - sent)
         if (sent === 0) break
         inVain = 0
         taken += sent

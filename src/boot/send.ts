@@ -1,11 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Transfer } from './budget.ts'
 import type { OpenFile } from './open.ts'
 import { loadPourer, pourFile } from './pour.ts'
 import type { Pourer } from './pour.ts'
 import { answerFor } from './range.ts'
+import type { Allowance } from './rate.ts'
 
 /** `bytes`: how many of the body's the system took; `complete`: whether that is all that was promised. */
 export type Sent = { status: number; bytes: number; complete: boolean }
+
+/** What a body passes before it is sent. */
+export type Gate = {
+  /** @param bytes of it */
+  enter(bytes: number): Transfer
+  /** called when a transfer that had to wait has its turn */
+  begins(): void
+}
 
 /** The downloads of one server, which share its memory. Without `pourer` all goes through the process. */
 export type Downloads = { active: number; pourer?: Pourer }
@@ -16,6 +26,8 @@ const chunkBytes = { most: 1024 * 1024, least: 16 * 1024 }
 const chunksInFlight = 3
 /** what is longer is sent by the system as far as it can, but for its last bytes */
 const pouredFrom = 1024 * 1024
+/** what a transfer that waits for its turn sends now and then, so that its reader does not give up */
+const signOfLife = 1024
 /** what a download that starts leaves to the others: each new one gets its share of this */
 const sharedBytes = 64 * 1024 * 1024
 
@@ -56,6 +68,7 @@ export async function sendFile(
   file: OpenFile,
   contentType: string,
   downloads: Downloads = { active: 0 },
+  gate?: Gate,
 ): Promise<Sent> {
   const facts = {
     size: file.size,
@@ -71,39 +84,69 @@ export async function sendFile(
   response.writeHead(answer.status, { ...answer.headers, ...type })
   const promised = 'start' in answer && method === 'GET' ? answer.end - answer.start + 1 : 0
   downloads.active += 1
+  const transfer = promised > 0 ? gate?.enter(promised) : undefined
+  const leave = () => transfer?.leave()
+  response.once('close', leave)
   try {
     const chunk = Math.min(chunkOf(downloads), promised)
     let bytes = 0
     if (promised > 0 && 'start' in answer) {
-      bytes = await pourMost(file, response, answer.start, promised, downloads)
-      bytes += await pump(file, response, answer.start + bytes, promised - bytes, chunk)
+      if (transfer?.isItsTurn() === false) {
+        bytes = await waitForTurn(file, response, answer.start, promised, transfer)
+        gate?.begins()
+      }
+      const { allowance } = transfer ?? {}
+      const stretch = () => ({ start: answer.start + bytes, length: promised - bytes, allowance })
+      bytes += await pourMost(file, response, stretch(), downloads)
+      bytes += await pump(file, response, stretch(), chunk)
     }
+    leave()
     if (bytes === promised) response.end()
     await closed
     return { status: answer.status, bytes, complete: bytes === promised }
   } finally {
+    leave()
     downloads.active -= 1
   }
 }
+
+/** @returns how many bytes the system took meanwhile, never the last ones */
+async function waitForTurn(
+  file: OpenFile,
+  response: ServerResponse,
+  start: number,
+  length: number,
+  transfer: Transfer,
+): Promise<number> {
+  let bytes = 0
+  while (!transfer.isItsTurn() && !response.destroyed) {
+    await transfer.turn()
+    const sign = Math.min(signOfLife, length - bytes - chunkBytes.least)
+    if (transfer.isItsTurn() || response.destroyed || sign <= 0) continue
+    bytes += await pump(file, response, { start: start + bytes, length: sign }, sign)
+  }
+  return bytes
+}
+
+/** Bytes of a file, and what holds them back. */
+type Stretch = { start: number; length: number; allowance?: Allowance | undefined }
 
 /** @returns how many bytes the system took; some of the last ones are left */
 async function pourMost(
   { number, readInto }: OpenFile,
   response: ServerResponse,
-  start: number,
-  length: number,
+  { start, length, allowance }: Stretch,
   { pourer }: Downloads,
 ): Promise<number> {
   if (!pourer || number === undefined || length < pouredFrom) return 0
-  return pourFile(pourer, { number, readInto }, response, start, length - chunkBytes.least)
+  return pourFile(pourer, { number, readInto }, response, start, length - chunkBytes.least, allowance)
 }
 
 /** @returns how many bytes the system took */
 async function pump(
   file: OpenFile,
   response: ServerResponse,
-  start: number,
-  length: number,
+  { start, length, allowance }: Stretch,
   chunk: number,
 ): Promise<number> {
   const ring = bufferRing(response, chunk)
@@ -112,7 +155,11 @@ async function pump(
   while (read < length) {
     const buffer = await ring.take()
     if (!buffer) break
-    const bytes = await file.readInto(buffer, start + read, Math.min(buffer.length, length - read))
+    const most = Math.min(buffer.length, length - read)
+    const allowed = allowance ? await allowance.take(most) : most
+    if (allowed === 0) break
+    const bytes = await file.readInto(buffer, start + read, allowed)
+    allowance?.giveBack(allowed - bytes)
     read += bytes
     // the last bytes are held back until it is known that all of them are of one file
     if (bytes === 0 || (read === length && !(await file.isUnchanged(start + read)))) {

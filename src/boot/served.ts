@@ -8,7 +8,7 @@ import { clientOf, notFound, refuse } from './house.ts'
 import type { House } from './house.ts'
 import type { OpenFile } from './open.ts'
 import { sendFile, turnOf } from './send.ts'
-import type { Sent } from './send.ts'
+import type { Gate, Sent } from './send.ts'
 
 /** What a file is to the timeline and the log; `cache` and `iso` are named by their path alone. */
 export type Shown = BootFile | { root: 'cache' | 'iso'; path: string }
@@ -31,12 +31,16 @@ export async function serveFile(
     return opened ? refuse(reply, opened.refused, opened.why) : notFound(reply)
   }
   const clock = house.clock ?? systemClock
-  const startedAt = clock.now()
+  const askedAt = clock.now()
+  let startedAt = askedAt
+  const enter = isByTurns(request, file) ? entrance(house, from, file) : undefined
+  const gate = enter && { enter, begins: () => void (startedAt = clock.now()) }
   try {
     reply.hijack()
-    const sent = await sendFile(request.raw, reply.raw, opened, typeOf(file), house.downloads)
+    const sent = await sendFile(request.raw, reply.raw, opened, typeOf(file), house.downloads, gate)
     house.log.debug({ from, file, ...sent }, 'boot file sent')
-    const measured = { total: opened.size, ms: clock.now() - startedAt }
+    const waitedMs = startedAt - askedAt
+    const measured = { total: opened.size, ms: clock.now() - startedAt, ...(waitedMs > 0 && { waitedMs }) }
     if (request.method === 'GET') noteFile(house, from, file, sent, measured)
   } catch (error) {
     house.say('error', { from, file, why: messageOf(error) }, 'boot file could not be sent')
@@ -47,12 +51,32 @@ export async function serveFile(
   return reply
 }
 
+/** Firmware, which does not wait: what it fetches it boots, whatever folder that is in. */
+const firmware = /^(?:iPXE|UefiHttpBoot)\b/i
+
+/** Whether it is a disk image for a program that runs on the machine. */
+const isByTurns = ({ headers }: FastifyRequest, { root }: Shown): boolean =>
+  (root === 'image' || root === 'cache') && !firmware.test(headers['user-agent'] ?? '')
+
+/** Where the transfers of one machine wait their turn, which its timeline tells. */
+function entrance(house: House, from: Ip4 | undefined, file: Shown): Gate['enter'] | undefined {
+  const { budget } = house
+  if (!budget) return undefined
+  const mac = from && house.machineByIp(from)?.mac
+  return (bytes) => {
+    const transfer = budget.enter(mac ?? from ?? '', bytes)
+    const { ahead } = transfer
+    if (mac && ahead > 0) house.record(mac, 'image-waits', { file: file.path, ahead })
+    return transfer
+  }
+}
+
 function typeOf({ root, path }: Shown): string {
   if (root === 'iso') return 'application/x-iso9660-image'
   return path.endsWith('.efi') ? 'application/efi' : 'application/octet-stream'
 }
 
-type Measured = { total: number; ms: number }
+type Measured = { total: number; ms: number; waitedMs?: number }
 
 function noteFile(house: House, from: Ip4 | undefined, file: Shown, sent: Sent, measured: Measured): void {
   const machine = from && house.machineByIp(from)

@@ -24,6 +24,8 @@ export type Metrics = {
   tftp: TftpObserver
   /** Counts the requests of an app; before it is ready. */
   http(service: Service, app: WebApp): void
+  /** Reads how many disk images are being sent, and wait for their turn. */
+  images(figures: ImageFigures): void
   /** the same store, whose writes are counted */
   store<Store extends Writes>(store: Store): Store
   /** the same desk, whose agents are counted */
@@ -31,6 +33,8 @@ export type Metrics = {
   /** the same feed, whose Workflows are counted */
   workflows<Feed extends WorkflowFeed>(feed: Feed): Feed
 }
+
+export type ImageFigures = () => { sending: number; waiting: number }
 
 export type MetricsDeps = {
   /** of this program */
@@ -66,6 +70,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     dhcp: dhcpFigures(registry),
     tftp: tftpFigures(registry),
     http,
+    images: imageFigures(registry),
     store: writes,
     agents: followAgents(registry),
     workflows: followWorkflows(registry),
@@ -99,6 +104,20 @@ function dhcpFigures(registry: Registry): DhcpObserver {
     series.value += 1
     took(ms / 1000)
   }
+}
+
+function imageFigures(registry: Registry): (figures: ImageFigures) => void {
+  let read: ImageFigures = () => ({ sending: 0, waiting: 0 })
+  createGauge(
+    registry,
+    {
+      name: 'ironwake_image_transfers',
+      help: 'Disk images that are being sent, or wait for their turn, by state.',
+      labels: ['state'],
+    },
+    () => Object.entries(read()).map(([state, count]) => [[state], count] as const),
+  )
+  return (figures) => void (read = figures)
 }
 
 function tftpFigures(registry: Registry): TftpObserver {

@@ -60,6 +60,10 @@ const size: Say = ({ bytes, total, ms, broken }) => {
   const rate = typeof ms === 'number' && ms > 0 ? `, ${readableBytes((bytes * 1000) / ms)}/s` : ''
   return ` (${readableBytes(bytes)}${part}${time}${rate})`
 }
+const waited: Say = ({ waitedMs }) =>
+  typeof waitedMs === 'number' && waitedMs >= 1000
+    ? `, having waited ${readableTime(waitedMs)} for its turn`
+    : ''
 const action: Say = (facts) => known(facts, 'action') && ` "${known(facts, 'action')}"`
 const outcome: Say = (facts) => {
   const state = known(facts, 'state')
@@ -84,7 +88,8 @@ const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'agent-hello': ['its agent reported in', word('version', ', version '), word('ip', ', from ')],
   'agent-rejected': ['its agent was turned away', why],
   'agent-lost': ['its agent is no longer heard of', why],
-  image: ['fetched the image', word('file'), size],
+  'image-waits': ['waits its turn for the image', word('file'), word('ahead', ' (number ', ' in the queue)')],
+  image: ['fetched the image', word('file'), size, waited],
   'workflow-started': ['began workflow', word('workflow')],
   'action-started': ['began action', action, word('image', ' (', ')'), word('attempt', ', attempt ')],
   'action-ended': ['action', action, outcome, duration, word('message', ': '), why],

@@ -23,6 +23,7 @@ export const stages = [
   'agent-hello',
   'agent-rejected',
   'agent-lost',
+  'image-waits',
   'image',
   'workflow-started',
   'action-started',

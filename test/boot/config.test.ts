@@ -16,7 +16,7 @@ t.test('the settings of boot, images and ISO images, as flags', async (t) => {
   t.strictSame(config.http.trustedProxies, ['10.0.0.1', 'fd00::/8'])
   t.match(config, {
     http: { port: 7171, httpsPort: 8443 },
-    images: { cacheGiB: 100, checksums: true, freshSeconds: 300 },
+    images: { cacheGiB: 100, checksums: true, freshSeconds: 300, maxTransfers: 512, mbitPerSecond: 0 },
     boot: { unknownMachines: 'netboot-os', kernelName: 'vmlinuz', tries: 5, retrySeconds: 3 },
     iso: { source: '', staticIpam: true },
   })
@@ -31,6 +31,8 @@ t.test('settings that cannot be meant are refused with their path', async (t) =>
     [{ 'images.upstreams': 'a=http://x/,a=http://y/' }, /images\.upstreams: a: named twice/],
     [{ 'images.upstreams': 'a=file:///etc/' }, /images\.upstreams: a: not an http or https URL/],
     [{ 'images.cacheGiB': '0' }, /images\.cacheGiB/],
+    [{ 'images.maxTransfers': '0' }, /images\.maxTransfers/],
+    [{ 'images.mbitPerSecond': '-1' }, /images\.mbitPerSecond/],
     [{ 'iso.placeholder': 'abcdefgh' }, /iso\.placeholder: expected 16/],
     [{ 'iso.placeholder': 'abcdefghijklmnopqabc' }, /iso\.placeholder: ends as it begins/],
     [{ 'boot.kernelName': '../x' }, /boot\.kernelName/],

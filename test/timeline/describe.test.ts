@@ -49,6 +49,16 @@ const cases: { stage: Stage; facts?: Facts; count?: number; want: string }[] = [
     want: 'fetched the kernel vmlinuz-x86_64 (12 bytes)',
   },
   { stage: 'initramfs', facts: { bytes: 157_286_400 }, want: 'fetched the initramfs (150 MiB)' },
+  {
+    stage: 'image-waits',
+    facts: { file: 'a.img', ahead: 3 },
+    want: 'waits its turn for the image a.img (number 3 in the queue)',
+  },
+  {
+    stage: 'image',
+    facts: { file: 'a.img', bytes: 2048, ms: 1000, waitedMs: 65_000 },
+    want: 'fetched the image a.img (2.0 KiB in 1.0 s, 2.0 KiB/s), having waited 1m 5s for its turn',
+  },
   { stage: 'action-started', facts: { action: 'write image' }, want: 'began action "write image"' },
   {
     stage: 'action-ended',
