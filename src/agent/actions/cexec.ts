@@ -9,6 +9,7 @@ import type { ActionResult, ActionRun, Machine } from './action.ts'
 import { isTrue } from './environment.ts'
 
 type Request = {
+  /** '' for none: the commands run in this system, and /mountAction is an empty folder in RAM */
   device: string
   fsType: string
   chroot: boolean
@@ -28,15 +29,13 @@ const longestScript = 120_000
  * file system at /mountAction. Environment as in Tinkerbell's cexec: BLOCK_DEVICE, FS_TYPE, CMD_LINE,
  * DEFAULT_INTERPRETER, UPDATE_RESOLV_CONF; JSON_OUTPUT is accepted. Without an interpreter the command line is cut at
  * `;` and blanks, quotes mean nothing, and what follows a failed command is left out. All of the environment reaches
- * the commands.
+ * the commands. With neither BLOCK_DEVICE nor FS_TYPE nor CHROOT in it they run in this system alone.
  */
 export async function cexec(run: ActionRun, machine: Machine): Promise<ActionResult> {
   const request = parseRequest(run.environment)
   const work = workOf(request, run.environment)
-  const device = await machine.disks.inspect(request.device, run.signal)
-  run.log(
-    `${request.chroot ? 'in' : 'beside'} ${device.path} (${request.fsType}): ${run.environment['CMD_LINE']}`,
-  )
+  const device = await deviceOf(request, run, machine)
+  run.log(`${device.where} (${request.fsType}): ${run.environment['CMD_LINE']}`)
   let last = ''
   const gate = new LineGate(
     (line) => run.log(line),
@@ -53,7 +52,7 @@ export async function cexec(run: ActionRun, machine: Machine): Promise<ActionRes
       )
       .finally(() => gate.flush())
     if (code !== 0) throw new Error(`${ending(code)}${last && `: ${last}`}`)
-    return { message: `the command succeeded ${request.chroot ? 'in' : 'beside'} ${device.path}` }
+    return { message: `the command succeeded ${device.where}` }
   } catch (error) {
     if (error instanceof SandboxFault) throw new Error(`nothing was run: ${error.message}`, { cause: error })
     throw error
@@ -62,6 +61,14 @@ export async function cexec(run: ActionRun, machine: Machine): Promise<ActionRes
   }
 }
 
+async function deviceOf({ device, chroot }: Request, { signal }: ActionRun, { disks }: Machine) {
+  if (!device) return { path: 'none', where: 'in the netboot OS' }
+  const { path } = await disks.inspect(device, signal)
+  return { path, where: `${chroot ? 'in' : 'beside'} ${path}` }
+}
+
+const diskWords = ['BLOCK_DEVICE', 'FS_TYPE', 'CHROOT']
+
 function ending(code: number): string {
   if (code === 126 || code === 127) return `the command could not be run (code ${code})`
   return `the command ended with code ${code}${code > 128 ? `, as by signal ${code - 128}` : ''}`
@@ -69,8 +76,9 @@ function ending(code: number): string {
 
 function parseRequest(environment: Readonly<Record<string, string>>): Request {
   const { BLOCK_DEVICE: device = '', FS_TYPE: fsType = '', CMD_LINE: line = '' } = environment
-  if (!device) throw new Error('BLOCK_DEVICE is not set: a partition such as /dev/sda1 expected')
-  if (!/^[\w.-]+$/.test(fsType))
+  const isAlone = !diskWords.some((word) => Object.hasOwn(environment, word))
+  if (!device && !isAlone) throw new Error('BLOCK_DEVICE is not set: a partition such as /dev/sda1 expected')
+  if (!isAlone && !/^[\w.-]+$/.test(fsType))
     throw new Error(`FS_TYPE is "${fsType}": a file system such as ext4 expected`)
   const interpreter = words(environment['DEFAULT_INTERPRETER'] ?? '')
   const commands = interpreter.length
@@ -82,7 +90,7 @@ function parseRequest(environment: Readonly<Record<string, string>>): Request {
   if (!line.trim() || !commands.length) throw new Error('CMD_LINE is empty: a command expected')
   return {
     device,
-    fsType,
+    fsType: isAlone ? 'tmpfs' : fsType,
     chroot: Boolean(environment['CHROOT']),
     resolvConf: isTrue(environment['UPDATE_RESOLV_CONF']),
     commands,

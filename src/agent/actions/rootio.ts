@@ -1,16 +1,13 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Device } from '../image/device.ts'
-import { get } from '../image/http.ts'
 import { readJson } from '../oci/manifest.ts'
 import type { ActionResult, ActionRun, Machine } from './action.ts'
 import { announce } from './disk-image.ts'
 import { needed } from './environment.ts'
 import { formatCommand, partitionScript, readLayout } from './layout.ts'
 import type { DiskLayout, FileSystem, Layout } from './layout.ts'
-
-const silenceMs = 30_000
-const longestMetadata = 8 << 20
+import { readMetadata } from './metadata.ts'
 
 type Step = (layout: Layout, run: ActionRun, machine: Machine) => Promise<string>
 
@@ -32,7 +29,7 @@ export async function rootio(run: ActionRun, machine: Machine): Promise<ActionRe
   return { message: await step(readLayout(await metadataOf(run, machine)), run, machine) }
 }
 
-async function metadataOf({ environment, signal }: ActionRun, { trusted }: Machine): Promise<unknown> {
+async function metadataOf({ environment, signal }: ActionRun, machine: Machine): Promise<unknown> {
   if (environment['TEST']) {
     const file = needed(environment, 'JSON_FILE', 'a file with metadata')
     return readJson(await readFile(file), file)
@@ -41,19 +38,7 @@ async function metadataOf({ environment, signal }: ActionRun, { trusted }: Machi
   const port = environment['METADATA_SERVICE_PORT'] || '50061'
   const url = `http://${host}:${port}/metadata`
   if (!URL.canParse(url)) throw new Error(`MIRROR_HOST and METADATA_SERVICE_PORT make no URL: ${url}`)
-  const response = await get(url, { 'user-agent': 'bootkit' }, { signal, trusted, silenceMs })
-  if (response.statusCode !== 200) {
-    response.destroy()
-    throw new Error(`GET ${url}: the server answered ${response.statusCode ?? 0}`)
-  }
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of response as AsyncIterable<Buffer>) {
-    if ((length += part.length) > longestMetadata)
-      throw new Error(`${url}: longer than ${longestMetadata} bytes`)
-    parts.push(part)
-  }
-  return readJson(Buffer.concat(parts), url)
+  return readJson(await readMetadata(url, 'bootkit', { signal }, machine), url)
 }
 
 async function inspected(layouts: readonly DiskLayout[], run: ActionRun, machine: Machine) {

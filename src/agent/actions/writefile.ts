@@ -5,12 +5,13 @@ import { dirname, join } from 'node:path'
 import { messageOf } from '../../model/error.ts'
 import { resolveInside } from '../inside.ts'
 import type { ActionResult, ActionRun, Machine } from './action.ts'
+import { contentsOf } from './contents.ts'
 
 type Request = {
   device: string
   fsType: string
   path: string
-  contents: string
+  contents: Buffer
   uid: number
   gid: number
   mode: number
@@ -18,15 +19,14 @@ type Request = {
 }
 
 const fsTypes = ['ext2', 'ext3', 'ext4', 'vfat', 'xfs']
-const notSupported = ['BOOTCONFIG_CONTENTS', 'HEGEL_URLS', 'STATIC_NETPLAN', 'STATIC_BOTTLEROCKET']
 
 /**
  * Writes one file into a file system of the disk. Environment as in Tinkerbell's writefile: DEST_DISK (a partition),
- * FS_TYPE, DEST_PATH (absolute), CONTENTS, UID, GID, MODE and DIRMODE (octal). Links in DEST_PATH are followed inside
- * that file system, as they will be once the machine runs from it.
+ * FS_TYPE, DEST_PATH (absolute), CONTENTS (or what contents.ts knows in its place), UID, GID, MODE and DIRMODE (octal).
+ * Links in DEST_PATH are followed inside that file system, as they will be once the machine runs from it.
  */
 export async function writefile(run: ActionRun, machine: Machine): Promise<ActionResult> {
-  const request = parseRequest(run.environment)
+  const request = { ...parseRequest(run.environment), contents: await contentsOf(run, machine) }
   const device = await machine.disks.inspect(request.device, run.signal)
   run.log(`${request.path} on ${device.path}: ${device.description}`)
   const path = await machine.mounts.during(
@@ -39,18 +39,11 @@ export async function writefile(run: ActionRun, machine: Machine): Promise<Actio
       }),
     run.signal,
   )
-  return { message: `${path} written on ${device.path}, ${Buffer.byteLength(request.contents)} bytes` }
+  return { message: `${path} written on ${device.path}, ${request.contents.length} bytes` }
 }
 
-function parseRequest(environment: Readonly<Record<string, string>>): Request {
-  const {
-    DEST_DISK: device = '',
-    FS_TYPE: fsType = '',
-    DEST_PATH: path = '',
-    CONTENTS: contents,
-  } = environment
-  const foreign = notSupported.find((name) => environment[name])
-  if (foreign) throw new Error(`${foreign} is not supported by this agent's writefile: use CONTENTS`)
+function parseRequest(environment: Readonly<Record<string, string>>): Omit<Request, 'contents'> {
+  const { DEST_DISK: device = '', FS_TYPE: fsType = '', DEST_PATH: path = '' } = environment
   if (!device) throw new Error('DEST_DISK is not set: a partition such as /dev/sda1 expected')
   if (!fsTypes.includes(fsType))
     throw new Error(`FS_TYPE is "${fsType}": one of ${fsTypes.join(', ')} expected`)
@@ -62,7 +55,6 @@ function parseRequest(environment: Readonly<Record<string, string>>): Request {
     device,
     fsType,
     path,
-    contents: contents ?? '',
     uid: whole(environment, 'UID', '0', 10),
     gid: whole(environment, 'GID', '0', 10),
     mode: whole(environment, 'MODE', '0644', 8),
@@ -126,9 +118,8 @@ async function explained(root: string, request: Request, error: unknown): Promis
   }
   const { bavail, bsize, ffree, files } = await statfs(root)
   const left = files && !ffree ? 'no file more' : `${bavail * bsize} bytes`
-  const needs = Buffer.byteLength(request.contents)
   return new Error(
-    `${request.path} was not written: it has ${needs} bytes, and ${request.device} has room for ${left}`,
+    `${request.path} was not written: it has ${request.contents.length} bytes, and ${request.device} has room for ${left}`,
     { cause: error },
   )
 }
@@ -152,7 +143,7 @@ function ownership({ uid, gid, fsType }: Request, run: ActionRun) {
  */
 async function replace(
   target: string,
-  contents: string,
+  contents: Buffer,
   prepare: (path: string) => Promise<void>,
 ): Promise<void> {
   const name = createHash('sha256')

@@ -162,6 +162,17 @@ t.test('a file system that is no system cannot be CHROOT', { skip }, async (t) =
   t.match(outcome, /has no folder \/dev: CHROOT needs a system's root file system/)
 })
 
+t.test('with no file system named it runs in this system, and /mountAction is empty', { skip }, async (t) => {
+  const environment = { DEFAULT_INTERPRETER: '/bin/sh -c', CMD_LINE: 'ls -A /mountAction; echo "$$ $WORD"' }
+  const { outcome, lines } = await run(t, { ...environment, WORD: 'x' })
+  t.equal(outcome, 'the command succeeded in the netboot OS')
+  t.equal(lines.length, 1)
+  t.match(lines[0], /^\d+ x$/)
+  t.match((await run(t, { ...environment, CMD_LINE: 'exit 3' })).outcome, /^the command ended with code 3/)
+  t.match((await run(t, { ...environment, BLOCK_DEVICE: '' })).outcome, /^BLOCK_DEVICE is not set/)
+  t.match((await run(t, { ...environment, CHROOT: 'y' })).outcome, /^BLOCK_DEVICE is not set/)
+})
+
 t.test('an empty disk says so', { skip }, async (t) => {
   const device = loopDevice(t, 1 << 20)
   const { outcome } = await run(t, { ...shell, BLOCK_DEVICE: device, CMD_LINE: 'x' })

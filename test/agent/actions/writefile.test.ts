@@ -77,9 +77,9 @@ const faults = [
   },
   { name: 'no partition', environment: { DEST_PATH: '/x', DEST_DISK: '' }, says: /DEST_DISK is not set/ },
   {
-    name: 'BOOTCONFIG_CONTENTS',
+    name: 'two kinds of contents',
     environment: { DEST_PATH: '/x', BOOTCONFIG_CONTENTS: 'kernel {}' },
-    says: /BOOTCONFIG_CONTENTS is not supported/,
+    says: /CONTENTS and BOOTCONFIG_CONTENTS are set: one of them expected/,
   },
 ]
 for (const { name, environment, says } of faults) {
