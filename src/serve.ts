@@ -47,6 +47,7 @@ import { createTimeline } from './timeline/timeline.ts'
 import type { Timeline } from './timeline/timeline.ts'
 import { createEngine } from './workflow/engine.ts'
 import { createLogs } from './workflow/logs.ts'
+import { actionOverheard } from './workflow/overheard.ts'
 import { plan } from './workflow/plan.ts'
 import type { PlanInput } from './workflow/plan.ts'
 import { version } from './version.ts'
@@ -295,9 +296,15 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       onListening: listeners.expect('tftp'),
     }),
   }
+  const outputOf = ({ agentId, macs }: Machine) => {
+    const workflows = [...new Set([agentId, ...macs])].flatMap(lookup.workflowsForAgent)
+    const action = actionOverheard(workflows)
+    return action && ((line: string) => logs.append(action.uid, action.actionId, [line], 'syslog'))
+  }
   parts['syslog'] = syslogServer({
     machineByIp,
     record,
+    outputOf,
     log: part('syslog'),
     clock,
     address,

@@ -48,7 +48,7 @@ function lineNumber(text: string): number {
   throw new InvalidArgumentError('Expected the number of a line, 0 or more.')
 }
 
-type LogLine = { line: number; at: number; text: string }
+type LogLine = { line: number; at: number; text: string; source?: string }
 type Read = { lines: LogLine[]; next: number }
 
 async function showLogs(text: string, options: Options, deps: CliDeps): Promise<void> {
@@ -119,9 +119,14 @@ async function readAction(
   return read ?? { lines: [], next: since }
 }
 
-/** `2026-05-04 14:03:59.120  [stream image] text`; the name only where several actions print. */
-function lineText({ line, at, text }: LogLine, { id, name }: PlacedAction, options: Options): string {
-  if (options.output === 'json') return `${JSON.stringify({ actionId: id, action: name, line, at, text })}\n`
+/**
+ * `2026-05-04 14:03:59.120  [stream image] (syslog) text`; the name only where several actions print, the source where
+ * that is not the agent.
+ */
+function lineText({ line, ...said }: LogLine, { id, name }: PlacedAction, options: Options): string {
+  if (options.output === 'json') return `${JSON.stringify({ actionId: id, action: name, line, ...said })}\n`
+  const { at, text, source } = said
   const title = options.action === undefined ? `[${plainText(name)}] ` : ''
-  return `${localText(at)}  ${title}${plainText(text.replaceAll('\t', '  '))}\n`
+  const origin = source === undefined ? '' : `(${plainText(source)}) `
+  return `${localText(at)}  ${title}${origin}${plainText(text.replaceAll('\t', '  '))}\n`
 }

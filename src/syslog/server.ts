@@ -15,6 +15,8 @@ import type { SyslogMessage } from './parse.ts'
 export type SyslogDeps = {
   machineByIp(ip: Ip4): Machine | undefined
   record: RecordStage
+  /** where what this machine says goes besides its timeline, if anywhere now; much more of it than the timeline keeps */
+  outputOf?(machine: Machine): ((line: string) => void) | undefined
   log: Logger
   clock: Clock
   address: Ip4
@@ -77,7 +79,8 @@ function listen(
 /** warnings and worse */
 const isBad = ({ severity }: SyslogMessage): boolean => severities.indexOf(severity) <= 4
 
-function hearer({ machineByIp, record, log, clock }: SyslogDeps) {
+function hearer({ machineByIp, record, outputOf, log, clock }: SyslogDeps) {
+  const output = createBudget({ perMinute: 1200, burst: 600, maxKeys: 4096 })
   const bad = createBudget({ perMinute: 12, burst: 30, maxKeys: 4096 })
   const other = createBudget({ perMinute: 6, burst: 20, maxKeys: 4096 })
   const faults = createLimiter({ everyMs: 10_000, perMinute: 30, maxKeys: 256 })
@@ -89,10 +92,19 @@ function hearer({ machineByIp, record, log, clock }: SyslogDeps) {
     const message = parseSyslog(bytes)
     if (!machine) return log.debug({ from: from.address, said: message }, 'syslog of an unknown address')
     const { mac, name } = machine
+    handOn(machine, message)
     const leftOut = (isBad(message) ? bad : other).spend(mac, clock.now())
     if (leftOut === undefined) return log.debug({ mac, said: message }, 'syslog')
     log.info({ mac, machine: name, said: message, ...(leftOut > 0 && { leftOut }) }, 'syslog')
     record(mac, 'syslog', factsOf(message, leftOut))
+  }
+
+  function handOn(machine: Machine, { app, text }: SyslogMessage): void {
+    const take = outputOf?.(machine)
+    const leftOut = take && output.spend(machine.mac, clock.now())
+    if (!take || leftOut === undefined) return
+    if (leftOut > 0) take(`(${leftOut} lines before this one left out)`)
+    take(app ? `${app}: ${text}` : text)
   }
 
   return (bytes: Uint8Array, from: RemoteInfo): void => {

@@ -9,7 +9,13 @@ export const linesKept = 2000
 export const lineBytes = 4096
 
 /** One line of an action's log: `line` counts from 0, `at` is when the server got it, epoch ms. */
-export type LogLine = { line: number; at: number; text: string }
+export type LogLine = { line: number } & Said
+
+/** `source` is missing when the agent sent it. */
+type Said = { at: number; text: string; source?: LogSource }
+
+/** Where lines come from that the agent did not send: the machine's syslog, which anyone in its network can forge. */
+export type LogSource = 'syslog'
 
 /**
  * `next`: where a later `read` goes on. `dropped`: lines from `since` on that are not kept any more; if there are any, the
@@ -25,7 +31,7 @@ export type LogListener = (uid: string, actionId: string, lines: readonly LogLin
  */
 export type ActionLogs = {
   /** Takes lines in order. Never throws, never waits; they are written in batches. */
-  append(uid: string, actionId: string, lines: readonly string[]): void
+  append(uid: string, actionId: string, lines: readonly string[], source?: LogSource): void
   /** @param since number of the first line wanted */
   read(uid: string, actionId: string, since?: number): Promise<LogRead>
   /** hears of lines once they are on disk; the result ends that */
@@ -39,13 +45,13 @@ export type ActionLogs = {
 
 type Deps = { side: SideStore; clock: Clock; log: Pick<Logger, 'warn'>; batchMs?: number }
 
-type Batch = { from: number; lines: { at: number; text: string }[] }
+type Batch = { from: number; lines: Said[] }
 type Book = {
   uid: string
   actionId: string
   /** batches on disk, oldest first; `undefined` before the disk was asked */
   written: { from: number; count: number }[] | undefined
-  waiting: { at: number; text: string }[]
+  waiting: Said[]
   /** lines that were pushed out of `waiting` */
   skipped: number
   writing: Promise<void>
@@ -126,10 +132,10 @@ export function createLogs({ side, clock, log, batchMs = 250 }: Deps): ActionLog
   }
 
   return {
-    append: (uid, actionId, lines) => {
+    append: (uid, actionId, lines, source) => {
       const book = bookOf(uid, actionId)
-      const at = clock.now()
-      for (const text of lines.slice(-linesKept)) book.waiting.push({ at, text: cleanLine(text) })
+      const said = { at: clock.now(), ...(source && { source }) }
+      for (const text of lines.slice(-linesKept)) book.waiting.push({ ...said, text: cleanLine(text) })
       const over = Math.max(0, book.waiting.length - linesKept)
       book.waiting.splice(0, over)
       book.skipped += over + Math.max(0, lines.length - linesKept)
@@ -189,7 +195,7 @@ async function dropOld(
 }
 
 function numberedLines({ from, lines }: Batch): LogLine[] {
-  return lines.map(({ at, text }, index) => ({ line: from + index, at, text }))
+  return lines.map((said, index) => ({ line: from + index, ...said }))
 }
 
 // Terminal sequences (ECMA-48 CSI and OSC), then what is left of C0, C1, line separators and text direction marks.

@@ -21,6 +21,7 @@ const exec = promisify(execFile)
 async function setUp(t: Test, { port = 0, known = true } = {}) {
   const opened = await openSqlite(':memory:', { clock: systemClock })
   const logged: Record<string, unknown>[] = []
+  const output: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
   const timeline = createTimeline({ side: opened.side, clock: systemClock, log: pino({ level: 'silent' }) })
   await timeline.load()
@@ -30,6 +31,7 @@ async function setUp(t: Test, { port = 0, known = true } = {}) {
     running = syslogServer({
       machineByIp: (ip) => (known && ip === loopback ? machineOf() : undefined),
       record: timeline.record,
+      outputOf: () => (line) => void output.push(line),
       log,
       clock: systemClock,
       address: loopback,
@@ -43,7 +45,7 @@ async function setUp(t: Test, { port = 0, known = true } = {}) {
     await opened.close()
   })
   const said = () => timeline.entries(mac).filter(({ stage }) => stage === 'syslog')
-  return { port: bound, timeline, said, logged, side: opened.side }
+  return { port: bound, timeline, said, logged, output, side: opened.side }
 }
 
 async function send(port: number, ...lines: (string | Buffer)[]): Promise<void> {
@@ -70,6 +72,26 @@ for (const format of ['--rfc3164', '--rfc5424']) {
     })
   })
 }
+
+t.test('the output of an action is more than the timeline keeps, and bounded', async (t) => {
+  const { port, said, output } = await setUp(t)
+  const lines = Array.from({ length: 1000 }, (_, index) => `<14>tag: line ${index}`)
+  for (let from = 0; from < lines.length; from += 50) {
+    await send(port!, ...lines.slice(from, from + 50))
+    await until(
+      () => output.length >= Math.min(600, from + 50),
+      () => `${output.length} lines`,
+    )
+  }
+  await send(port!, '<11>tag: the end')
+  await until(
+    () => said().some(({ facts }) => facts['text'] === 'the end'),
+    () => JSON.stringify(said()),
+  )
+  t.same(output.slice(0, 2), ['tag: line 0', 'tag: line 1'])
+  t.ok(output.length >= 600 && output.length < 700, `${output.length} of 1001 lines`)
+  t.ok(said().length <= 21, `${said().length} in the timeline`)
+})
 
 t.test('syslogd of busybox is heard', { skip: await missing('busybox', 'unshare') }, async (t) => {
   const { port, said } = await setUp(t)

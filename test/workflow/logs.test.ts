@@ -75,6 +75,18 @@ t.test('numbers go on after a restart', async (t) => {
   t.match(await later.read('u1', 'a1'), { lines: [{ line: 0 }, { line: 1, text: 'two' }], next: 2 })
 })
 
+t.test('a line says where it comes from, if not from the agent, also after a restart', async (t) => {
+  const { clock, logs, side } = await open(t)
+  logs.append('u1', 'a1', ['said by the agent'])
+  logs.append('u1', 'a1', ['heard'], 'syslog')
+  await logs.flush()
+  const later = createLogs({ side, clock, log: silent })
+  t.same((await later.read('u1', 'a1')).lines, [
+    { line: 0, at: t0, text: 'said by the agent' },
+    { line: 1, at: t0, source: 'syslog', text: 'heard' },
+  ])
+})
+
 t.test('listeners hear of lines when they are written', async (t) => {
   const { clock, logs } = await open(t)
   const heard: [string, string, readonly LogLine[]][] = []
