@@ -1,6 +1,7 @@
-import { readdir, readFile, readlink } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { DiskFacts, MachineFacts, NicFacts } from '../model/agent-protocol.ts'
+import { linkName, names, printable, text } from './facts/files.ts'
 
 /**
  * What this machine is, read from /proc and /sys. Whatever cannot be read is empty or 0.
@@ -82,7 +83,8 @@ async function unitSerial(file: string): Promise<string> {
   }
 }
 
-async function readNics(root: string): Promise<NicFacts[]> {
+/** The machine's network cards by name: what has a driver. */
+export async function readNics(root: string): Promise<NicFacts[]> {
   const folder = join(root, '/sys/class/net')
   const nics: NicFacts[] = []
   for (const name of await names(folder)) {
@@ -92,35 +94,4 @@ async function readNics(root: string): Promise<NicFacts[]> {
     nics.push({ name, mac, driver, carrier: (await text(join(folder, name, 'carrier'))) === '1' })
   }
   return nics
-}
-
-async function linkName(path: string): Promise<string> {
-  try {
-    return basename(await readlink(path))
-  } catch {
-    return ''
-  }
-}
-
-async function names(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).sort()
-  } catch {
-    return []
-  }
-}
-
-/** Firmware leaves padding, line ends and worse in these fields; only printable text goes on. */
-const printable = (found: string) =>
-  found
-    .replace(/[^\x20-\x7e\n\t]/g, '')
-    .replace(/ {2,}/g, ' ')
-    .trim()
-
-async function text(file: string): Promise<string> {
-  try {
-    return printable(await readFile(file, 'latin1'))
-  } catch {
-    return ''
-  }
 }

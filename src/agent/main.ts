@@ -11,6 +11,7 @@ import type { BootIdentity } from './boot.ts'
 import { createConsole } from './console.ts'
 import { systemCommands } from './commands.ts'
 import { provenTime } from './datefloor.ts'
+import { attributesText } from './facts/attributes.ts'
 import { memoryBytes, readFacts, uptimeMs } from './facts.ts'
 import { systemDisks } from './image/device.ts'
 import { systemLeave } from './leave.ts'
@@ -91,6 +92,7 @@ async function serve(identity: BootIdentity, folder: string, signal: AbortSignal
   const runner = new Runner({ ledger, outbox, machine: machineOf(identity, folder), findAction, leave, say })
   runner.resume()
   const bootId = readText('/proc/sys/kernel/random/boot_id')
+  const session = keptSession(join(folder, 'session.json'), bootId)
   const version = (JSON.parse(readFileSync(new URL('package.json', home), 'utf8')) as { version: string })
     .version
   say(`version ${version}, agent id ${identity.agentId}, server ${identity.grpc}`)
@@ -100,12 +102,15 @@ async function serve(identity: BootIdentity, folder: string, signal: AbortSignal
       identity,
       bootId,
       version,
-      facts: () => readFacts('', process.arch),
+      facts: async () => {
+        const attributes = session.get() === '' ? await attributesText('') : ''
+        return { ...(await readFacts('', process.arch)), attributes }
+      },
       health: async () => ({
         uptimeMs: await uptimeMs(''),
         memoryAvailableBytes: await memoryBytes('', 'MemAvailable'),
       }),
-      sessionKey: keptSession(join(folder, 'session.json'), bootId),
+      sessionKey: session,
       runner,
       outbox,
       clock,

@@ -23,6 +23,9 @@ export type RunAction = {
   /** until the server's deadline, at least 1 */
   timeoutMs: number
   attempt: number
+  /** commands for the action's image once it has run out of time, or failed; empty or absent: none */
+  onTimeout?: readonly string[]
+  onFailure?: readonly string[]
 }
 
 export type ActionReport = {
@@ -57,6 +60,8 @@ export type MachineFacts = {
   serial: string
   disks: DiskFacts[]
   nics: NicFacts[]
+  /** AgentAttributes as JSON; empty or absent once the server has them */
+  attributes?: string
 }
 
 export type Hello = {
@@ -85,3 +90,4 @@ export type ServerMessage =
   | { message: 'reportAck'; reportAck: { actionId: string; state: ActionState; accepted: boolean } }
   | { message: 'drain'; drain: object }
   | { message: 'cancelAction'; cancelAction: { actionId: string; reason: string } }
+  | { message: 'pauseAction'; pauseAction: { actionId: string; reason: string } }
