@@ -30,7 +30,7 @@ export type LogListener = (uid: string, actionId: string, lines: readonly LogLin
  * `!<workflow uid>` says that there are some.
  */
 export type ActionLogs = {
-  /** Takes lines in order. Never throws, never waits; they are written in batches. */
+  /** Takes lines in order. Never throws, never waits; they are written in batches, those that could not be with the next. */
   append(uid: string, actionId: string, lines: readonly string[], source?: LogSource): void
   /** @param since number of the first line wanted */
   read(uid: string, actionId: string, since?: number): Promise<LogRead>
@@ -87,13 +87,21 @@ export function createLogs({ side, clock, log, batchMs = 250 }: Deps): ActionLog
     if (book.waiting.length === 0) return
     const written = (book.written ??= await writtenOf(side, book))
     const lines = book.waiting.splice(0)
+    const { skipped } = book
     const last = written.at(-1)
-    const from = (last ? last.from + last.count : 0) + book.skipped
+    const from = (last ? last.from + last.count : 0) + skipped
     book.skipped = 0
-    if (!marked.has(book.uid)) await side.put(table, `!${book.uid}`, true)
-    marked.add(book.uid)
     const batch: Batch = { from, lines }
-    await side.put(table, keyOf(book, from), batch)
+    try {
+      if (!marked.has(book.uid)) await side.put(table, `!${book.uid}`, true)
+      marked.add(book.uid)
+      await side.put(table, keyOf(book, from), batch)
+    } catch (error) {
+      book.skipped += skipped
+      book.waiting.unshift(...lines)
+      trim(book)
+      throw error
+    }
     written.push({ from, count: lines.length })
     await dropOld(side, book, written)
     const numbered = numberedLines(batch)
@@ -136,9 +144,8 @@ export function createLogs({ side, clock, log, batchMs = 250 }: Deps): ActionLog
       const book = bookOf(uid, actionId)
       const said = { at: clock.now(), ...(source && { source }) }
       for (const text of lines.slice(-linesKept)) book.waiting.push({ ...said, text: cleanLine(text) })
-      const over = Math.max(0, book.waiting.length - linesKept)
-      book.waiting.splice(0, over)
-      book.skipped += over + Math.max(0, lines.length - linesKept)
+      book.skipped += Math.max(0, lines.length - linesKept)
+      trim(book)
       schedule()
     },
     read: async (uid, actionId, since = 0) => {
@@ -167,6 +174,13 @@ export function createLogs({ side, clock, log, batchMs = 250 }: Deps): ActionLog
     },
     flush,
   }
+}
+
+/** No more waits for the disk than is kept. */
+function trim(book: Book): void {
+  const over = Math.max(0, book.waiting.length - linesKept)
+  book.waiting.splice(0, over)
+  book.skipped += over
 }
 
 const keyOf = ({ uid, actionId }: Book, from: number) =>

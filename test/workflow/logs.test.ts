@@ -87,6 +87,27 @@ t.test('a line says where it comes from, if not from the agent, also after a res
   ])
 })
 
+t.test('lines that could not be written are written with the next, or counted', async (t) => {
+  const { clock, side } = await open(t)
+  let isFull = true
+  const put: typeof side.put = async (...row) => {
+    if (isFull) throw new Error('the disk is full')
+    return side.put(...row)
+  }
+  const logs = createLogs({ side: { ...side, put }, clock, log: silent })
+  logs.append('u1', 'a1', ['one'])
+  await clock.advance(300)
+  logs.append('u1', 'a1', numbers(1, linesKept))
+  await clock.advance(300)
+  t.same((await logs.read('u1', 'a1')).lines, [])
+  isFull = false
+  logs.append('u1', 'a1', ['last'])
+  const { lines, dropped } = await logs.read('u1', 'a1')
+  t.match(lines.slice(0, 2), [{ text: '(2 earlier lines are not kept)' }, { line: 2, text: 'line 2' }])
+  t.match(lines.at(-1), { line: linesKept + 1, text: 'last' })
+  t.equal(dropped, 2)
+})
+
 t.test('listeners hear of lines when they are written', async (t) => {
   const { clock, logs } = await open(t)
   const heard: [string, string, readonly LogLine[]][] = []
