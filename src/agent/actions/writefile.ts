@@ -18,7 +18,7 @@ type Request = {
   folderMode: number
 }
 
-const fsTypes = ['ext2', 'ext3', 'ext4', 'vfat', 'xfs']
+const fsTypes = ['ext2', 'ext3', 'ext4', 'vfat', 'xfs', 'btrfs']
 
 /**
  * Writes one file into a file system of the disk. Environment as in Tinkerbell's writefile: DEST_DISK (a partition),
