@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Device } from './device.ts'
 import { block, newBlock, onDisk, page, wholePages, writeAll, writePart } from './disk-write.ts'
+import { createSweep } from './memory.ts'
 
 const blocksInFlight = 4
 
@@ -50,7 +51,11 @@ export async function writePlaced(
   try {
     const writer = await DiskWriter.begin(device, file, direct)
     for (const [from, to] of gaps) await writer.zero(from, to)
-    for await (const { at, bytes } of pieces) await writer.write(at, bytes)
+    const sweep = createSweep()
+    for await (const { at, bytes } of pieces) {
+      await writer.write(at, bytes)
+      sweep(bytes.length)
+    }
     return await writer.finish(approve)
   } finally {
     await file.close()
