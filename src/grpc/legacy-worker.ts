@@ -4,7 +4,8 @@ import type { Machine } from '../model/machine.ts'
 import type { ActionStatus, TaskStatus, Workflow } from '../model/workflow.ts'
 import { currentPlace } from '../workflow/place.ts'
 import { effectiveEnvironment, effectiveVolumes } from '../workflow/plan.ts'
-import { actionDeadline, secondsFor } from '../workflow/timing.ts'
+import type { RunStatus } from '../workflow/run.ts'
+import { runningDeadline, secondsFor } from '../workflow/timing.ts'
 import type { Caller } from './callers.ts'
 import type { Connection } from './connections.ts'
 import { assignments } from './current-agent.ts'
@@ -69,31 +70,35 @@ export function actionsFor(
 ): WireLegacyAction[] {
   checkText('workflow_id', workflowId)
   const { workflow, machine } = ownWorkflow(deps, connection, workflowId)
-  const tasks = workflow.status?.tasks ?? []
+  const status: RunStatus = workflow.status ?? {}
   const workerId = deps.callers.nameOf(connection, machine)
-  return tasks.flatMap((task) =>
-    task.actions.map((action) => legacyAction(task, action, machine, workerId, now)),
-  )
+  return (status.tasks ?? []).flatMap((task) => {
+    const worker = workerName(task, machine, workerId)
+    return task.actions.map((action) => legacyAction(status, task, action, worker, now))
+  })
 }
 
 function legacyAction(
+  status: RunStatus,
   task: TaskStatus,
   action: ActionStatus,
-  machine: Machine,
   workerId: string,
   now: number,
 ): WireLegacyAction {
-  const due = actionDeadline(action)
+  const due = action.state === 'RUNNING' ? runningDeadline(status) : undefined
+  const { onTimeout = [], onFailure = [] } = status.ironwake?.actions?.[action.id] ?? {}
   return {
     taskName: task.name,
     name: action.name,
     image: action.image,
     timeout: due === undefined ? secondsFor(action) : Math.max(1, Math.ceil((due - now) / 1000)),
     command: action.command ?? [],
-    workerId: workerName(task, machine, workerId),
+    workerId,
     volumes: effectiveVolumes(task, action),
     environment: assignments(effectiveEnvironment(task, action)),
     pid: action.namespaces?.pid ?? action.pid ?? '',
+    onTimeout,
+    onFailure,
   }
 }
 

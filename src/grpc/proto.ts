@@ -32,6 +32,7 @@ export type WireServerMessage =
   | { reportAck: { actionId: string; state: string; accepted: boolean } }
   | { drain: object }
   | { cancelAction: { actionId: string; reason: string } }
+  | { pauseAction: { actionId: string; reason: string } }
 
 /**
  * The service `ironwake.v1.AgentService` as grpc-js takes it. Bytes that are no AgentMessage become `malformed`, so

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import type { ReportedState } from '../workflow/step.ts'
+import type { ReportedState } from '../workflow/run.ts'
 import { Refusal } from './refusal.ts'
 
 /** A Workflow's id is `namespace/name`, 63 and 253 characters at most. */

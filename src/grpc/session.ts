@@ -204,10 +204,14 @@ async function takeReport(
 }
 
 function onWire(command: AgentCommand): WireServerMessage {
-  const { type, ...rest } = command
-  return type === 'run-action'
-    ? { runAction: rest as Omit<Extract<AgentCommand, { type: 'run-action' }>, 'type'> }
-    : { cancelAction: rest as Omit<Extract<AgentCommand, { type: 'cancel-action' }>, 'type'> }
+  if (command.type === 'run-action') {
+    const { type: _, ...runAction } = command
+    return { runAction }
+  }
+  const { type, actionId, reason } = command
+  return type === 'pause-action'
+    ? { pauseAction: { actionId, reason } }
+    : { cancelAction: { actionId, reason } }
 }
 
 function factsOf({ facts }: WireHello): Record<string, string | number> {

@@ -98,6 +98,8 @@ export type WireLegacyAction = {
   volumes: readonly string[]
   environment: readonly string[]
   pid: string
+  onTimeout: readonly string[]
+  onFailure: readonly string[]
 }
 
 /** Turns what cannot be read into a `Malformed`, so that the handler answers and not grpc-js, which would say INTERNAL. */

@@ -11,9 +11,11 @@ import type { Listeners } from './listeners.ts'
 import type { ActionLogs } from './logs.ts'
 import { currentPlace } from './place.ts'
 import type { ProgressBook } from './progress.ts'
+import type { RunStatus } from './run.ts'
 import type { Runs } from './runs.ts'
 import type { Serial } from './serial.ts'
-import { wantsAgent } from './step.ts'
+import { nextOf } from './queue.ts'
+import { countsOnAgent, wantsAgent } from './step.ts'
 
 type Deps = {
   clock: Pick<Clock, 'now'>
@@ -33,10 +35,12 @@ type Deps = {
 }
 
 export type InnerDesk = Desk & {
-  /** gives the agent what it is to do now, if it has nothing to do yet */
-  assign(link: AgentLink): Promise<void>
+  /** gives the agent what it is to do now, if it has nothing to do yet; `isNew`: also what it has to do already */
+  assign(link: AgentLink, isNew?: boolean): Promise<void>
   /** parts with the agents that have not been heard for too long; resolves once that is noted in their Workflows */
   dropSilent(now: number): Promise<void>
+  /** Notes in the Workflows which agents have not come since `since`, the start of the server. */
+  noteAbsent(since: number, now: number): Promise<void>
 }
 
 export function createDesk(deps: Deps): InnerDesk {
@@ -63,9 +67,7 @@ export function createDesk(deps: Deps): InnerDesk {
   const assignNow = async (link: AgentLink, isNew: boolean) => {
     if (!agents.isCurrent(link) || link.calls?.isAsking() === false) return
     const mine = catalog.ofAgent(agents.namesOf(link))
-    const running = mine.find(({ status }) => status?.state === 'RUNNING')
-    const next =
-      running ?? mine.find(({ status, spec }) => status?.state === 'PENDING' && spec?.disabled !== true)
+    const next = nextOf(mine)
     if (!next || (!isNew && !wantsAgent(next.status ?? {}))) return
     const { namespace, name } = next.metadata
     const agentId = next.status?.agentID ?? ''
@@ -85,7 +87,7 @@ export function createDesk(deps: Deps): InnerDesk {
 
   const disconnect = (link: AgentLink) => {
     if (!agents.isCurrent(link)) return
-    const isBusy = catalog.ofAgent(agents.namesOf(link)).some(isRunningAction)
+    const isBusy = catalog.ofAgent(agents.namesOf(link)).some(({ status }) => countsOnAgent(status ?? {}))
     agents.remove(link)
     if (isBusy) agents.miss(link, clock.now())
     deps.wake()
@@ -161,8 +163,24 @@ export function createDesk(deps: Deps): InnerDesk {
         record(mac, 'agent-lost', { seconds: Math.round(silentMs / 1000) })
         log.warn({ mac, silentMs }, 'agent lost')
         link?.close('no heartbeat')
-        for (const { metadata, status } of catalog.ofAgent(names).filter(isRunningAction))
-          await runs.apply(metadata, { type: 'agent-lost', agentId: status?.agentID ?? '', at: now })
+        const since = now - silentMs
+        for (const { metadata, status } of catalog.ofAgent(names))
+          if (countsOnAgent(status ?? {}))
+            await runs.apply(metadata, {
+              type: 'agent-lost',
+              agentId: status?.agentID ?? '',
+              since,
+              at: now,
+            })
+      }
+    },
+    noteAbsent: async (since, now) => {
+      for (const { metadata, status } of Array.from(catalog.live())) {
+        const { agentID: agentId = '', ironwake } = (status ?? {}) as RunStatus
+        // One that said it leaves may be slow to come back: that it has left is not known yet.
+        if (!countsOnAgent(status ?? {}) || ironwake?.isLeaving || agents.linkOf(agentId)) continue
+        log.warn({ workflow: `${metadata.namespace}/${metadata.name}`, agent: agentId }, 'agent has not come')
+        await runs.apply(metadata, { type: 'agent-lost', agentId, since, at: now })
       }
     },
   }

@@ -1,5 +1,6 @@
 import type { Node } from 'yaml'
 import { AppError } from '../model/error.ts'
+import { parseDuration } from './duration.ts'
 import { parseImageName } from './image-name.ts'
 import { YamlReader } from './yaml-reader.ts'
 import type { Entries } from './yaml-reader.ts'
@@ -28,9 +29,16 @@ export type TemplateAction = {
   environment: Record<string, string>
   pid: string
   namespaces: { network: string; pid: string }
+  /** further tries after a failure */
+  retries: number
+  retryDelaySeconds: number | undefined
+  onTimeout: string[]
+  onFailure: string[]
 }
 
 const maxActions = 1000
+const maxRetries = 10
+const longestRetryDelaySeconds = 300
 const maxShownFaults = 20
 
 /**
@@ -99,7 +107,29 @@ function actionOf(yaml: YamlReader, node: Node): TemplateAction {
       network: yaml.text(namespaces.get('network'), 'namespaces.network'),
       pid: yaml.text(namespaces.get('pid'), 'namespaces.pid'),
     },
+    ...triesOf(yaml, action),
+    onTimeout: yaml.texts(action.get('on-timeout'), 'on-timeout'),
+    onFailure: yaml.texts(action.get('on-failure'), 'on-failure'),
   }
+}
+
+/** `retries` as in Tinkerbell's v1alpha2; that has no word for the time between them. */
+function triesOf(yaml: YamlReader, action: Entries): Pick<TemplateAction, 'retries' | 'retryDelaySeconds'> {
+  const node = action.get('retryDelay')
+  const retries = yaml.integer(action.get('retries'), 'retries') ?? 0
+  const delay = yaml.text(node, 'retryDelay')
+  const seconds = delay === '' ? undefined : parseDuration(delay)
+  if (retries > maxRetries)
+    yaml.fault(
+      action.get('retries'),
+      `retries must be a whole number from 0 to ${maxRetries}, not ${retries}`,
+    )
+  const isDelay = seconds !== undefined && seconds > 0 && seconds <= longestRetryDelaySeconds
+  if (delay !== '' && !isDelay) {
+    const expected = 'a duration of at most 5m such as 10s or 1m30s'
+    yaml.fault(node, `retryDelay must be ${expected}, not ${JSON.stringify(delay)}`)
+  }
+  return { retries, retryDelaySeconds: seconds }
 }
 
 /** What tasks and actions have alike. */

@@ -1,7 +1,7 @@
 import type { Part } from '../lifecycle.ts'
 import type { Logger } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
-import { messageOf } from '../model/error.ts'
+import { AppError, messageOf } from '../model/error.ts'
 import type { Machine } from '../model/machine.ts'
 import { parseMac } from '../model/mac.ts'
 import type { Workflow } from '../model/workflow.ts'
@@ -18,13 +18,17 @@ import { runActionOf } from './link.ts'
 import type { Desk } from './link.ts'
 import type { ActionLogs, LogRead } from './logs.ts'
 import { milestonesOf } from './milestones.ts'
+import { refusalOf } from './on-control.ts'
 import { createPlanner } from './planner.ts'
 import type { Plan } from './planner.ts'
+import { turnOf } from './queue.ts'
+import type { Turn } from './queue.ts'
 import { createProgressBook } from './progress.ts'
 import type { ActionProgress } from './progress.ts'
 import { createRuns } from './runs.ts'
+import type { Ref } from './runs.ts'
 import { createSerial } from './serial.ts'
-import type { RunCommand } from './step.ts'
+import type { ControlVerb, RunCommand } from './run.ts'
 import { nextTick } from './timing.ts'
 import { createWatcher } from './watcher.ts'
 
@@ -58,6 +62,15 @@ export type Engine = Desk & {
   workflowLogs(uid: string, actionId: string, since?: number): Promise<LogRead>
   /** The installed system of this machine says that it runs: an action that was to bring this about has succeeded. */
   phonedHome(machine: Pick<Machine, 'agentId' | 'macs'>): void
+  /**
+   * Does to a Workflow what somebody wants; done already, it stays as it is. On disk when this resolves.
+   * @param by who wants it
+   * @param reason why; may be empty
+   * @throws AppError NotFound; Conflict when its state does not allow it; of the store
+   */
+  control(ref: Ref, verb: ControlVerb, by: string, reason: string): Promise<Workflow>
+  /** what a Workflow waits for behind others of its machine */
+  turnOf(workflow: Workflow): Turn | undefined
   /** how far the actions of the Workflow with this uid have come */
   workflowProgress(uid: string): Promise<ActionProgress[]>
 }
@@ -78,6 +91,7 @@ export function createEngine(deps: EngineDeps): Engine {
   const listeners = createListeners({ log, logs, catalog })
   const settleMs = settleBeats * heartbeatMs
   let settledAt = Number.POSITIVE_INFINITY
+  let hasSettled = false
   const inFlight = new Set<Promise<unknown>>()
   const started = createGate()
 
@@ -93,9 +107,9 @@ export function createEngine(deps: EngineDeps): Engine {
   }
 
   const tell = (workflow: Workflow, command: Exclude<RunCommand, { type: 'allow-netboot' }>) => {
-    if (command.type === 'cancel-action') {
-      const { actionId, reason } = command
-      return agents.linkOf(command.agentId)?.send({ type: 'cancel-action', actionId, reason })
+    if (command.type !== 'run-action') {
+      const { type, actionId, reason } = command
+      return agents.linkOf(command.agentId)?.send({ type, actionId, reason })
     }
     const action = runActionOf(workflow, clock.now())
     if (action) agents.linkOf(workflow.status?.agentID ?? '')?.send(action)
@@ -168,6 +182,10 @@ export function createEngine(deps: EngineDeps): Engine {
       if (workflow) background('resume', runs.resume(workflow))
     }
     background('agent lost', desk.dropSilent(now))
+    if (now >= settledAt && !hasSettled) {
+      hasSettled = true
+      background('agents absent', desk.noteAbsent(settledAt - settleMs, now))
+    } else if (!hasSettled) times.push(settledAt)
     const retry = planner.round(now)
     const loss = agents.nextLoss()
     if (retry !== undefined) times.push(retry)
@@ -196,9 +214,32 @@ export function createEngine(deps: EngineDeps): Engine {
       background('phone home', runs.apply(metadata, event))
   }
 
+  const control: Engine['control'] = async (ref, verb, by, reason) => {
+    const event = { type: verb, by, reason, at: clock.now() } as const
+    const workflow = await runs.apply(ref, event, (status) => {
+      const refusal = refusalOf(status, verb)
+      if (refusal === undefined) return
+      throw new AppError('Conflict', `workflow ${ref.namespace}/${ref.name} cannot be changed: ${refusal}`)
+    })
+    if (!workflow) throw new AppError('NotFound', `workflow ${ref.namespace}/${ref.name} not found`)
+    log.info({ workflow: `${ref.namespace}/${ref.name}`, by, reason }, `workflow ${verb}`)
+    const link = agents.linkOf(workflow.status?.agentID ?? '')
+    if (link) background(verb, desk.assign(link, verb === 'resume'))
+    return workflow
+  }
+
+  const turn: Engine['turnOf'] = (workflow) => {
+    const agentId = workflow.status?.agentID
+    if (agentId === undefined) return undefined
+    const { agentId: known, macs } = machineByAgent(agentId) ?? { agentId, macs: [] }
+    return turnOf(catalog.ofAgent([agentId, known, ...macs].map(agentKey)), workflow)
+  }
+
   return {
     ...desk,
     run,
+    control,
+    turnOf: turn,
     phonedHome,
     heartbeatMs,
     subscribe: listeners.subscribe,

@@ -3,13 +3,13 @@ import type { Mac } from '../model/mac.ts'
 import type { Workflow } from '../model/workflow.ts'
 import { currentPlace } from './place.ts'
 import { effectiveEnvironment, effectiveVolumes } from './plan.ts'
-import type { ReportedState, RunStatus } from './step.ts'
-import { actionDeadline } from './timing.ts'
+import type { ReportedState, RunStatus } from './run.ts'
+import { runningDeadline } from './timing.ts'
 
 /** A command to an agent, in the terms of every agent protocol. */
 export type AgentCommand =
   | ({ type: 'run-action' } & RunAction)
-  | { type: 'cancel-action'; actionId: string; reason: string }
+  | { type: 'cancel-action' | 'pause-action'; actionId: string; reason: string }
 
 /** An agent that proves nothing of itself, has no boot id, and makes single calls: Tinkerbell's. */
 export type CallingAgent = {
@@ -86,6 +86,7 @@ export function runActionOf(workflow: Workflow, now: number): AgentCommand | und
   const place = currentPlace(status)
   if (status.state !== 'RUNNING' || place?.action.state !== 'RUNNING') return undefined
   const { task, action } = place
+  const { onTimeout, onFailure } = status.ironwake?.actions?.[action.id] ?? {}
   return {
     type: 'run-action',
     workflowId: `${workflow.metadata.namespace}/${workflow.metadata.name}`,
@@ -98,7 +99,9 @@ export function runActionOf(workflow: Workflow, now: number): AgentCommand | und
     volumes: effectiveVolumes(task, action),
     pidNamespace: action.namespaces?.pid ?? action.pid ?? '',
     networkNamespace: action.namespaces?.network ?? '',
-    timeoutMs: Math.max(1, (actionDeadline(action) ?? now) - now),
+    timeoutMs: Math.max(1, (runningDeadline(status) ?? now) - now),
     attempt: status.ironwake?.attempt ?? 1,
+    ...(onTimeout && { onTimeout }),
+    ...(onFailure && { onFailure }),
   }
 }

@@ -1,6 +1,6 @@
 import type { ActionStatus } from '../model/workflow.ts'
 import type { Facts, Stage } from '../timeline/stage.ts'
-import type { RunStatus } from './step.ts'
+import type { RunStatus } from './run.ts'
 import { timeOf } from './timing.ts'
 
 /** A stage that a machine has reached; `agentId` is the agent of the task, as spelled there. */
@@ -24,8 +24,18 @@ export function milestonesOf(workflow: string, before: RunStatus, after: RunStat
     }
   }
   if (!terminal.includes(before.state ?? '') && terminal.includes(after.state ?? ''))
-    found.push({ agentId, stage: 'workflow-ended', facts: { workflow, state: after.state! } })
+    found.push({
+      agentId,
+      stage: 'workflow-ended',
+      facts: { workflow, state: after.state!, ...byWhom(after) },
+    })
   return found
+}
+
+/** A run that somebody has ended says who, and why. */
+function byWhom({ conditions }: RunStatus): Facts {
+  const verdict = conditions?.find(({ type }) => type === 'Succeeded')
+  return verdict?.reason === 'Cancelled' ? { why: (verdict.message ?? '').slice(0, 200) } : {}
 }
 
 function actionStage(before: ActionStatus | undefined, after: ActionStatus): Stage | undefined {
@@ -33,7 +43,11 @@ function actionStage(before: ActionStatus | undefined, after: ActionStatus): Sta
     return before?.state === 'RUNNING' && before.executionStart === after.executionStart
       ? undefined
       : 'action-started'
-  return terminal.includes(after.state) && before?.state !== after.state ? 'action-ended' : undefined
+  // One that was never known otherwise has succeeded in another Workflow.
+  if (before === undefined) return undefined
+  const hasEnded = terminal.includes(after.state) && before.state !== after.state
+  const triesAgain = before.state === 'RUNNING' && after.state === 'PENDING'
+  return hasEnded || triesAgain ? 'action-ended' : undefined
 }
 
 function startFacts(action: ActionStatus, status: RunStatus): Facts {
@@ -45,5 +59,6 @@ function endFacts(action: ActionStatus): Facts {
   const [start, stop] = [timeOf(action.executionStart), timeOf(action.executionStop)]
   const ms = start !== undefined && stop !== undefined ? { ms: stop - start } : {}
   const why = action.state !== 'SUCCESS' && action.message ? { why: action.message.slice(0, 200) } : {}
-  return { action: action.name, state: action.state, ...ms, ...why }
+  const state = action.state === 'PENDING' ? 'FAILED' : action.state
+  return { action: action.name, state, ...ms, ...why }
 }

@@ -1,10 +1,11 @@
 import type { Hardware } from '../model/hardware.ts'
-import type { ActionStatus, TaskStatus, WorkflowSpec, WorkflowStatus } from '../model/workflow.ts'
+import type { ActionStatus, TaskStatus, WorkflowSpec } from '../model/workflow.ts'
 import type { Outside } from '../template/outside.ts'
 import { render } from '../template/render.ts'
 import { readDocument } from './document.ts'
-import type { TemplateAction, TemplateTask } from './document.ts'
+import type { TemplateAction, TemplateDocument, TemplateTask } from './document.ts'
 import { goHardware } from './go-hardware.ts'
+import type { ActionNotes, RunStatus } from './run.ts'
 
 /** Time of an action whose template sets none. Tinkerbell's agents end an action with timeout 0 at once. */
 export const defaultActionTimeoutSeconds = 3600
@@ -50,11 +51,12 @@ export type PlanInput = {
  * @throws AppError Invalid: the template cannot be rendered (place in the template), or what it renders to is no workflow
  *   (every fault, with its place in the rendered text)
  */
-export function plan(input: PlanInput): { status: WorkflowStatus } {
+export function plan(input: PlanInput): { status: RunStatus } {
   const data = renderData(input.hardware, input.spec.hardwareMap ?? {}, input.references)
   const document = readDocument(render(input.template, data, { outside: input.outside }))
   const tasks = document.tasks.map((task) => taskStatus(task, input.newId))
   const [first] = tasks
+  const notes = notesOf(document, tasks)
   const time = new Date(input.now).toISOString().replace(/\.\d+Z$/, 'Z')
   return {
     status: {
@@ -65,6 +67,7 @@ export function plan(input: PlanInput): { status: WorkflowStatus } {
         ? {}
         : { globalTimeout: document.globalTimeoutSeconds }),
       tasks,
+      ...(notes && { ironwake: { actions: notes } }),
       conditions: [
         {
           type: 'TemplateRenderedSuccess',
@@ -75,6 +78,29 @@ export function plan(input: PlanInput): { status: WorkflowStatus } {
         },
       ],
     },
+  }
+}
+
+/** What the template says of the actions that has no place in them. */
+function notesOf(
+  document: TemplateDocument,
+  tasks: readonly TaskStatus[],
+): Record<string, ActionNotes> | undefined {
+  const found = document.tasks.flatMap((task, at) =>
+    task.actions.flatMap((action, place): [string, ActionNotes][] => {
+      const notes = actionNotes(action)
+      return Object.keys(notes).length === 0 ? [] : [[tasks[at]!.actions[place]!.id, notes]]
+    }),
+  )
+  return found.length === 0 ? undefined : Object.fromEntries(found)
+}
+
+function actionNotes({ retries, retryDelaySeconds, onTimeout, onFailure }: TemplateAction): ActionNotes {
+  return {
+    ...(retries > 0 ? { retries } : {}),
+    ...(retries > 0 && retryDelaySeconds !== undefined ? { retryDelaySeconds } : {}),
+    ...(onTimeout.length > 0 ? { onTimeout } : {}),
+    ...(onFailure.length > 0 ? { onFailure } : {}),
   }
 }
 

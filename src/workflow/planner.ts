@@ -4,10 +4,12 @@ import { AppError, isCode, messageOf } from '../model/error.ts'
 import type { Hardware } from '../model/hardware.ts'
 import type { Template } from '../model/template.ts'
 import type { Workflow, WorkflowSpec, WorkflowStatus } from '../model/workflow.ts'
+import { madeOf, originOf } from '../model/workflow-again.ts'
 import type { Store } from '../store/store.ts'
+import { carriedPlan } from './carried.ts'
 import type { Ref, Runs } from './runs.ts'
-import { withCondition } from './step.ts'
-import type { RunStatus } from './step.ts'
+import { withCondition } from './change.ts'
+import type { RunStatus } from './run.ts'
 import { timeText } from './timing.ts'
 
 /**
@@ -157,13 +159,31 @@ async function attempt(deps: PlannerDeps, workflow: Workflow): Promise<Attempt> 
   const { bootMode } = workflow.spec?.bootOptions ?? {}
   if (bootMode !== undefined) return { status: refuseBootMode(bootMode, now), failure: undefined }
   try {
-    const { status } = deps.plan({ ...(await referencesOf(deps.store, workflow)), newId: deps.newId, now })
+    const old = await retriedBy(deps.store, workflow)
+    const { status } = old
+      ? carriedPlan(old, deps.newId, now)
+      : deps.plan({ ...(await referencesOf(deps.store, workflow)), newId: deps.newId, now })
     return { status: (before) => plannedStatus(before, status, workflow.spec ?? {}, now), failure: undefined }
   } catch (error) {
     if (isCode(error, 'Unavailable', 'Internal')) throw error
     const failure = messageOf(error).slice(0, 4000)
     return { status: (before) => failedStatus(before, failure, now), failure }
   }
+}
+
+/** The Workflow whose retry this one is. */
+async function retriedBy(store: Pick<Store, 'get'>, workflow: Workflow): Promise<Workflow | undefined> {
+  if (workflow.metadata.annotations?.[madeOf.retry] === undefined) return undefined
+  const origin = originOf('retry', workflow)
+  const title = workflow.metadata.annotations[madeOf.retry]!.slice(0, 300)
+  if (!origin)
+    throw new AppError(
+      'Invalid',
+      `${madeOf.retry} is "${title}", expected <namespace>/<name> of a Workflow in the same namespace`,
+    )
+  const found = await store.get({ kind: 'Workflow', ...origin })
+  if (!found) throw new AppError('NotFound', `Workflow ${title}, of which this is a retry, not found`)
+  return found as Workflow
 }
 
 async function referencesOf(store: Pick<Store, 'get'>, workflow: Workflow) {
@@ -186,12 +206,7 @@ async function referencesOf(store: Pick<Store, 'get'>, workflow: Workflow) {
 
 const rendered = 'TemplateRenderedSuccess'
 
-function plannedStatus(
-  before: RunStatus,
-  planned: WorkflowStatus,
-  spec: WorkflowSpec,
-  now: number,
-): RunStatus {
+function plannedStatus(before: RunStatus, planned: RunStatus, spec: WorkflowSpec, now: number): RunStatus {
   const agentID = planned.agentID ?? planned.tasks?.[0]?.agentID
   const toggles = spec.bootOptions?.toggleAllowNetboot === true
   const others = [...(before.conditions ?? []), ...(planned.conditions ?? [])]

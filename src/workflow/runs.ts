@@ -7,8 +7,9 @@ import type { Store } from '../store/store.ts'
 import type { Catalog } from './catalog.ts'
 import { setNetboot } from './netboot.ts'
 import type { Serial } from './serial.ts'
-import { commandsOf, step } from './step.ts'
-import type { RunCommand, RunEvent, RunStatus } from './step.ts'
+import { commandsOf } from './change.ts'
+import { step } from './step.ts'
+import type { RunCommand, RunEvent, RunStatus } from './run.ts'
 
 /** Which Workflow. */
 export type Ref = { namespace: string; name: string }
@@ -17,10 +18,11 @@ export type Ref = { namespace: string; name: string }
 export type Runs = {
   /**
    * One transition, on disk when this resolves. What netboot has to be switched for is done by then too.
+   * @param check sees the status that the event meets, and throws when nothing is to be done
    * @returns the Workflow after it, `undefined` when there is none
    * @throws AppError of the store
    */
-  apply(ref: Ref, event: RunEvent): Promise<Workflow | undefined>
+  apply(ref: Ref, event: RunEvent, check?: (status: RunStatus) => void): Promise<Workflow | undefined>
   /** Does again what follows from the status alone, after a start or a failure. */
   resume(workflow: Workflow): Promise<void>
   /** Writes a status that `step` did not make; `change` gives back the same one to leave it. */
@@ -81,9 +83,12 @@ export function createRuns(deps: RunsDeps): Runs {
     }
   }
 
-  const apply = async (ref: Ref, event: RunEvent): Promise<Workflow | undefined> => {
+  const apply: Runs['apply'] = async (ref, event, check) => {
     const result = await serial(`run/${idOf(ref)}`, async () => {
-      const changed = await change(ref, (workflow) => step(workflow.status!, event, optionsOf(workflow)))
+      const changed = await change(ref, (workflow) => {
+        check?.(workflow.status!)
+        return step(workflow.status!, event, optionsOf(workflow))
+      })
       for (const command of changed?.commands ?? [])
         if (command.type !== 'allow-netboot') deps.tell(changed!.workflow, command)
       return changed

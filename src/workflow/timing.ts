@@ -1,4 +1,5 @@
-import type { ActionStatus, WorkflowStatus } from '../model/workflow.ts'
+import type { ActionStatus } from '../model/workflow.ts'
+import type { RunStatus } from './run.ts'
 
 /** What an action without a positive `timeout` gets. */
 export const defaultActionSeconds = 3600
@@ -33,18 +34,24 @@ export function secondsFor(action: ActionStatus): number {
   return action.timeout !== undefined && action.timeout > 0 ? action.timeout : defaultActionSeconds
 }
 
-/** When a running action must have ended, epoch ms; `undefined` when it does not run. */
-export function actionDeadline(action: ActionStatus): number | undefined {
-  const start = timeOf(action.executionStart)
-  return action.state === 'RUNNING' && start !== undefined ? start + secondsFor(action) * 1000 : undefined
+/** When the action that runs must have ended, epoch ms, pauses taken into account; `undefined` when none runs. */
+export function runningDeadline(status: RunStatus): number | undefined {
+  const action = status.tasks?.flatMap((task) => task.actions).find(({ state }) => state === 'RUNNING')
+  const start = timeOf(action?.executionStart)
+  if (!action || start === undefined) return undefined
+  return start + secondsFor(action) * 1000 + (status.ironwake?.pausedMs ?? 0)
 }
 
 /** The next moment at which a `tick` changes this run, epoch ms; `undefined` when none is known. */
-export function nextTick(status: WorkflowStatus): number | undefined {
-  if (status.state !== 'RUNNING') return undefined
-  const running = status.tasks?.flatMap((task) => task.actions).find((action) => action.state === 'RUNNING')
-  const action = running && actionDeadline(running)
-  const times = [action === undefined ? undefined : action + graceMs, timeOf(status.globalExecutionStop)]
+export function nextTick(status: RunStatus): number | undefined {
+  const isPaused = status.conditions?.some(({ type, status: is }) => type === 'Paused' && is === 'True')
+  if (status.state !== 'RUNNING' || isPaused) return undefined
+  const action = runningDeadline(status)
+  const times = [
+    action === undefined ? undefined : action + graceMs,
+    timeOf(status.globalExecutionStop),
+    timeOf(status.ironwake?.nextTryAt),
+  ]
   const known = times.filter((time) => time !== undefined)
   return known.length > 0 ? Math.min(...known) : undefined
 }

@@ -6,6 +6,7 @@ import type { Change, Store } from '../store/store.ts'
 import type { Agents } from './agents.ts'
 import type { Alarm } from './alarm.ts'
 import type { Catalog } from './catalog.ts'
+import { isPaused } from './change.ts'
 import type { InnerDesk } from './desk.ts'
 import type { Listeners } from './listeners.ts'
 import type { ActionLogs } from './logs.ts'
@@ -44,7 +45,9 @@ export function createWatcher(deps: Deps): (signal: AbortSignal, started: () => 
     const status = workflow.status ?? {}
     const tick = nextTick(status)
     if (tick !== undefined) deps.alarm.at(tick)
-    if (!wantsAgent(status) && isLive(workflow)) return
+    // One that was paused before its turn lets the next one go first.
+    const steps = status.state === 'PENDING' && isPaused(status)
+    if (!wantsAgent(status) && !steps && isLive(workflow)) return
     const link = agents.linkOf(status.agentID ?? '')
     if (link) background('assign', desk.assign(link))
   }

@@ -195,6 +195,7 @@ t.test('a plan has every task and action, pending, with ids', async (t) => {
         ],
       },
     ],
+    ironwake: { actions: { 'id-2': { onTimeout: ['x'] } } },
     conditions: [
       {
         type: 'TemplateRenderedSuccess',

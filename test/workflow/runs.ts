@@ -1,5 +1,5 @@
 import type { ActionStatus, TaskStatus } from '../../src/model/workflow.ts'
-import type { RunStatus } from '../../src/workflow/step.ts'
+import type { RunStatus } from '../../src/workflow/run.ts'
 
 export const t0 = Date.parse('2026-05-01T10:00:00.000Z')
 export const mac = '52:54:00:00:00:01'

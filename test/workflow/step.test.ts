@@ -1,8 +1,10 @@
 import t from 'tap'
 import { currentPlace, followingPlace, precedingPlace } from '../../src/workflow/place.ts'
 import { endsUnseen, reboots } from '../../src/workflow/reboot.ts'
-import { commandsOf, maxAttempts, step, wantsAgent } from '../../src/workflow/step.ts'
-import type { Outcome, ReportedState, RunEvent, RunStatus } from '../../src/workflow/step.ts'
+import { commandsOf } from '../../src/workflow/change.ts'
+import { maxAttempts } from '../../src/workflow/on-agent.ts'
+import { step, wantsAgent } from '../../src/workflow/step.ts'
+import type { Outcome, ReportedState, RunEvent, RunStatus } from '../../src/workflow/run.ts'
 import { durationText, graceMs, nextTick } from '../../src/workflow/timing.ts'
 import { action, mac, otherMac, pending, reboot, t0, task } from './runs.ts'
 
@@ -468,7 +470,7 @@ t.test('agents without a boot id', async (t) => {
     at: at(seconds),
   })
   const said = (id: string, state: ReportedState, session = 's1') => report(id, state, 5, { session })
-  const lost: RunEvent = { type: 'agent-lost', agentId: mac, at: at(60) }
+  const lost: RunEvent = { type: 'agent-lost', agentId: mac, since: at(30), at: at(60) }
   const kexec = reboot('b', 'quay.io/tinkerbell/actions/kexec')
   const alpine = action('b', { name: 'reboot', image: 'alpine' })
   const run = (middle = action('b')) => pending([task('t1', mac, [action('a'), middle, action('c')])])
