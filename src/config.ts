@@ -3,6 +3,7 @@ import type { Static, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { parse } from 'yaml'
 import { BootConfig, HttpConfig, ImagesConfig, IsoConfig, bootFaults } from './boot/config.ts'
+import { DiscoveryConfig } from './discovery/config.ts'
 import { DhcpConfig, dhcpFaults } from './dhcp/config.ts'
 import { MetricsConfig } from './metrics/config.ts'
 import { AppError, messageOf } from './model/error.ts'
@@ -84,6 +85,7 @@ export const ConfigSchema = Type.Object(
       },
       strict,
     ),
+    discovery: DiscoveryConfig,
     templates: TemplatesConfig,
     syslog: Type.Object({ port: port(514, 'UDP port that hears what machines say by syslog') }, strict),
     store: Type.Union([Type.Literal('sqlite')], { default: 'sqlite', description: 'where objects are kept' }),

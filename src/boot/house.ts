@@ -30,10 +30,14 @@ export type BootHttpDeps = {
   /** PEM of the CA that the agent pins */
   caPem: string
   identity: Pick<Identity, 'token'>
+  /** the token of a machine that is in no Hardware: without it such machines get no identity */
+  strangerToken?: ((mac: Mac) => string) | undefined
   /** whether the inventory is in step with the store; until then no machine is called unknown */
   ready(): boolean
   machineByMac(mac: Mac): Machine | undefined
   machineByIp(ip: Ip4): Machine | undefined
+  /** the same, and machines that no Hardware knows, for the timeline; as `machineByIp` when left out */
+  whoAt?(ip: Ip4): Pick<Machine, 'mac'> | undefined
   hardware(namespace: string, name: string): Hardware | undefined
   workflowsForHardware(namespace: string, name: string): readonly Workflow[]
   record: RecordStage

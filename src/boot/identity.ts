@@ -57,6 +57,12 @@ export type Identity = {
   nonce(mac: Mac): string
   /** the one-time token that belongs to `nonce`; `undefined` when that is not this machine's current one */
   token(mac: Mac, nonce: string): string | undefined
+  /** the token of a machine that is in no Hardware; it opens no session by itself */
+  strangerToken(mac: Mac): string
+  /** the MAC that `token` of an unknown machine was made for */
+  strangerMac(token: string): Mac | undefined
+  /** the boot in which this machine's token was exchanged last */
+  sessionBootId(mac: Mac): string | undefined
   /** @throws AppError Unavailable when the exchange cannot be written to disk; the agent may ask again */
   authenticate(credentials: Credentials): Promise<Authenticated | Rejected>
 }
@@ -68,6 +74,9 @@ export function bootIdentity(deps: IdentityDeps): Identity {
     load: () => boots.load(),
     nonce: (mac) => boots.nonce(mac),
     token: (mac, nonce) => boots.token(mac, nonce),
+    strangerToken: (mac) => boots.strangerToken(mac),
+    strangerMac: (token) => boots.strangerMac(token),
+    sessionBootId: (mac) => boots.sessionBootId(mac),
     authenticate: (credentials) => boots.authenticate(credentials),
   }
 }
@@ -99,6 +108,18 @@ class Boots {
 
   token(mac: Mac, nonce: string): string | undefined {
     return equalText(nonce, this.nonce(mac)) ? this.#seal.token(mac, this.#bootOf(mac)) : undefined
+  }
+
+  strangerToken(mac: Mac): string {
+    return this.#seal.stranger(mac)
+  }
+
+  strangerMac(token: string): Mac | undefined {
+    return this.#seal.openStranger(token)
+  }
+
+  sessionBootId(mac: Mac): string | undefined {
+    return this.#held.get(mac)?.entry.session.bootId
   }
 
   async authenticate(credentials: Credentials): Promise<Authenticated | Rejected> {

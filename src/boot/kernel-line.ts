@@ -57,9 +57,9 @@ const kernelModules = 'modules=loop,squashfs,sd-mod,usb-storage intel_iommu=on i
 /**
  * The command line of a machine that is in no Hardware, in the words of iPXE: it puts its own MAC in. All consoles there
  * may be, since nothing is known of it.
- * @param initrd name of the initramfs, which may hold `${arch}`
+ * @param initrds names of the files of `initrd=`, which may hold `${arch}`
  */
-export function discoveryLine(site: BootSite, initrd: string): KernelLine {
+export function discoveryLine(site: BootSite, initrds: readonly string[]): KernelLine {
   const { words, refused } = plainWords(site.kernelArgs.join(' '))
   const own = [
     `syslog_host=${site.syslogHost}`,
@@ -68,7 +68,7 @@ export function discoveryLine(site: BootSite, initrd: string): KernelLine {
     'worker_id=${mac}',
     'hw_addr=${mac}',
     kernelModules,
-    `initrd=${initrd}`,
+    ...initrds.map((name) => `initrd=${name}`),
     ...['tty1', 'tty2', 'ttyAMA0', 'ttyAMA1', 'ttyS0', 'ttyS1'].map((name) => `console=${name},115200`),
   ]
   return { words: [...own, ...words], refused: refused.map((word) => `kernel argument ${word}`) }

@@ -3,7 +3,7 @@ import { parseMac } from '../model/mac.ts'
 import type { Mac } from '../model/mac.ts'
 import type { Machine } from '../model/machine.ts'
 import { cpioArchive } from './cpio.ts'
-import { discoveryScript } from './discovery.ts'
+import { discoveryScript, strangerNonce } from './discovery.ts'
 import { clientOf, notFound } from './house.ts'
 import type { House } from './house.ts'
 import { machineScript, unknownMachineScript, waitScript } from './script.ts'
@@ -34,8 +34,10 @@ export function identityOf(house: House, request: FastifyRequest, reply: Fastify
   const mac = parseMac(text)
   const machine = mac && house.machineByMac(mac)
   const token = machine && house.identity.token(machine.mac, nonce)
-  if (!machine || !token) return notFound(reply)
-  return sendPrivately(reply, 'application/octet-stream').send(identityArchive(house, machine, token))
+  const stranger = mac && !machine && nonce === strangerNonce ? strangerOf(house, mac) : undefined
+  const archive = machine && token ? identityArchive(house, machine, token) : stranger
+  if (!archive) return notFound(reply)
+  return sendPrivately(reply, 'application/octet-stream').send(archive)
 }
 
 const sendPrivately = (reply: FastifyReply, type: string) =>
@@ -70,16 +72,33 @@ function sendScript(house: House, request: FastifyRequest, reply: FastifyReply, 
 }
 
 function sendDiscovery(house: House, reply: FastifyReply, who: Record<string, unknown>): FastifyReply {
-  const { text, refused } = discoveryScript(house.texts, house.site)
+  const { text, refused } = discoveryScript(house.texts, house.site, house.strangerToken !== undefined)
   house.say('info', who, 'boot script of the netboot OS sent to an unknown machine')
   if (refused.length > 0) house.say('warn', { refused }, 'boot script leaves values out')
   return sendPrivately(reply, scriptType).send(text)
 }
 
+const isDiscovered = (labels: Readonly<Record<string, string>> | undefined) =>
+  labels?.['tinkerbell.org/auto-discovered'] === 'true'
+
+/** The identity of an unknown machine: with it, its agent may ask to be made a Hardware. */
+function strangerOf(house: House, mac: Mac): Buffer | undefined {
+  const token = house.ready() ? house.strangerToken?.(mac) : undefined
+  return token === undefined ? undefined : identityArchive(house, { agentId: mac, mac }, token)
+}
+
+/** A machine that was only discovered says nothing of booting: it may. */
 function targetOf(house: House, machine: Machine): BootTarget {
   const metadata = house.hardware(machine.namespace, machine.name)?.metadata
+  const isFound = house.strangerToken !== undefined && machine.netbootUnset === true
   const workflows = house.workflowsForHardware(machine.namespace, machine.name)
-  return bootTarget({ machine, workflows, labels: metadata?.labels, annotations: metadata?.annotations })
+  const asFound = isFound && isDiscovered(metadata?.labels) ? { ...machine, allowPxe: true } : machine
+  return bootTarget({
+    machine: asFound,
+    workflows,
+    labels: metadata?.labels,
+    annotations: metadata?.annotations,
+  })
 }
 
 function noteScript(house: House, machine: Machine, target: BootTarget, refused: readonly string[]): void {
@@ -92,7 +111,7 @@ function noteScript(house: House, machine: Machine, target: BootTarget, refused:
   if (left.length > 0) house.say('warn', { mac, refused: left }, 'boot script leaves values out')
 }
 
-function identityArchive(house: House, machine: Machine, token: string): Buffer {
+function identityArchive(house: House, machine: Pick<Machine, 'agentId' | 'mac'>, token: string): Buffer {
   const { agentId, mac } = machine
   const { registries = [] } = house
   const site = { grpc: house.site.grpcAuthority, ca: house.caPem, ...(registries.length && { registries }) }

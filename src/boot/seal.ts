@@ -11,6 +11,10 @@ export type Seal = {
   nonce(mac: Mac, boot: number): string
   token(mac: Mac, boot: number): string
   session(mac: Mac, boot: number, bootId: string): string
+  /** for a machine that is in no Hardware, which may ask to be made one */
+  stranger(mac: Mac): string
+  /** `undefined` when `token` was not made by this seal for an unknown machine */
+  openStranger(token: string): Mac | undefined
   /** `undefined` when `token` was not made by this seal */
   openToken(token: string): Opened | undefined
   /** `undefined` when `key` was not made by this seal for `bootId` */
@@ -36,6 +40,8 @@ export function createSeal(secret: Uint8Array): Seal {
     nonce: (mac, boot) => mac32('nonce', mac, boot).toString('hex').slice(0, 32),
     token: (mac, boot) => credential('token', mac, boot, ''),
     session: (mac, boot, bootId) => credential('session', mac, boot, bootId),
+    stranger: (mac) => credential('stranger', mac, 0, ''),
+    openStranger: (token) => open('stranger', token, '')?.mac,
     openToken: (token) => open('token', token, ''),
     openSession: (key, bootId) => open('session', key, bootId),
   }

@@ -10,6 +10,7 @@ import type { Admission, Admitted, Roster } from './admit.ts'
 import { createAsking } from './asking.ts'
 import type { Asking, NoAction } from './asking.ts'
 import type { Connection } from './connections.ts'
+import type { Discoverer } from './discoverer.ts'
 import { createPace } from './pace.ts'
 import type { Pace } from './pace.ts'
 import { Refusal } from './refusal.ts'
@@ -34,6 +35,7 @@ export type CallersDeps = {
   roster: Roster
   /** whether the roster is in step with the store */
   ready(): boolean
+  discovery?: Discoverer | undefined
   record: RecordStage
   clock: Clock
   log: Pick<Logger, 'info' | 'warn'>
@@ -41,9 +43,15 @@ export type CallersDeps = {
 
 export type Callers = {
   /**
+   * @param attributes what the call says of its machine, as decoded
    * @throws Refusal PERMISSION_DENIED: not admitted; UNAVAILABLE: machines are not known yet; AppError of the desk
    */
-  enter(connection: Connection, agentId: string, hello: Omit<AgentHello, 'actionId'>): Promise<Caller>
+  enter(
+    connection: Connection,
+    agentId: string,
+    hello: Omit<AgentHello, 'actionId'>,
+    attributes?: unknown,
+  ): Promise<Caller>
   /**
    * The machine that calls over this connection, where its call does not tell: the one that has called before, the one
    * that has the address, or where that does not count, the one that `agentId` names.
@@ -82,10 +90,19 @@ export function createCallers(deps: CallersDeps): Callers {
     return room
   }
 
-  const identify = (room: Room, connection: Connection, agentId: string): Machine => {
+  const identify = async (
+    room: Room,
+    connection: Connection,
+    agentId: string,
+    attributes: unknown,
+  ): Promise<Machine> => {
     if (!deps.ready()) throw new Refusal(status.UNAVAILABLE, 'the server is starting')
     const admitted = admit(deps.admission, deps.roster, agentId, connection.address)
     if ('machine' in admitted) return admitted.machine
+    const { address } = connection
+    const unknown = { agentId, address, attributes, admission: deps.admission }
+    const found = await deps.discovery?.unknown(unknown)
+    if (found) return found
     const { refused, why, of } = admitted
     if (of) record(of.mac, 'agent-rejected', { why, ip: connection.address })
     if (!room.isRefused) log.warn({ from: connection.address, why: refused }, 'agent of Tinkerbell refused')
@@ -130,11 +147,12 @@ export function createCallers(deps: CallersDeps): Callers {
   }
 
   return {
-    enter: async (connection, agentId, hello) => {
+    enter: async (connection, agentId, hello, attributes) => {
       const room = roomOf(connection)
       await room.pace()
       if (!connection.isOpen()) throw new Refusal(status.UNAVAILABLE, 'the connection is closed')
-      const machine = identify(room, connection, agentId)
+      const machine = await identify(room, connection, agentId, attributes)
+      await deps.discovery?.seen(machine, attributes)
       connection.know()
       const key = keyOf(machine)
       const there = room.entries.get(key)

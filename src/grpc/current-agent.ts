@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js'
 import type { RunAction } from '../model/agent-protocol.ts'
+import type { Machine } from '../model/machine.ts'
 import type { Desk } from '../workflow/link.ts'
 import type { Caller, Callers } from './callers.ts'
 import type { Connection } from './connections.ts'
@@ -12,14 +13,21 @@ import type {
   WireCurrentReport,
 } from './tinkerbell-wire.ts'
 
-export type AgentDeps = { callers: Callers; engine: Pick<Desk, 'report' | 'workflow'>; holdMs: number }
+export type AgentDeps = {
+  callers: Callers
+  engine: Pick<Desk, 'report' | 'workflow'>
+  holdMs: number
+  /** why there is no action, when that is for want of a rule set */
+  whyNone?: ((machine: Machine) => string | undefined) | undefined
+}
 
 /** What tink-agent calls itself, for the timeline. */
 const version = 'tink-agent'
 
 /**
  * GetAction of tink-agent: held until there is an action or `holdMs` have passed.
- * @throws Refusal INVALID_ARGUMENT: no agent id; FAILED_PRECONDITION: nothing to do, which the agent takes quietly; ABORTED: another call
+ * @throws Refusal INVALID_ARGUMENT: no agent id; FAILED_PRECONDITION: nothing to do, which the agent takes quietly;
+ *   NOT_FOUND: nor is there a rule set for it; ABORTED: another call
  *   of this agent waits; UNAVAILABLE: the server goes
  */
 export async function getAction(
@@ -31,8 +39,11 @@ export async function getAction(
   const { agentId, agentAttributes } = request
   checkText('agent_id', agentId)
   const facts = { ip: connection.address, ...factsOf(agentAttributes) }
-  const caller = await deps.callers.enter(connection, agentId, { version, facts })
-  return responseOf(caller, actionOf(await caller.ask(deps.holdMs, signal)))
+  const caller = await deps.callers.enter(connection, agentId, { version, facts }, agentAttributes)
+  const answer = await caller.ask(deps.holdMs, signal)
+  const whyNone = answer === 'none' ? deps.whyNone?.(caller.machine) : undefined
+  if (whyNone !== undefined) throw new Refusal(status.NOT_FOUND, whyNone)
+  return responseOf(caller, actionOf(answer))
 }
 
 function actionOf(answer: Awaited<ReturnType<Caller['ask']>>): RunAction {

@@ -15,7 +15,7 @@ import { tinkerbellServices } from './tinkerbell.ts'
 
 export type GrpcDeps = SessionDeps & {
   /** how agents of Tinkerbell are taken in; `holdMs`: how long they are let wait for an action, 50 s when left out */
-  tinkerbell: Pick<CallersDeps, 'admission' | 'roster' | 'ready'> & { holdMs?: number }
+  tinkerbell: Pick<CallersDeps, 'admission' | 'roster' | 'ready' | 'discovery'> & { holdMs?: number }
   /** IPv4 to bind */
   address: string
   /** TCP port, 42113; 0 takes any free one */

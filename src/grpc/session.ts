@@ -27,6 +27,8 @@ export type Authenticate = (credentials: {
   bootId: string
   token: string
   sessionKey: string
+  /** AgentAttributes as JSON; '' when the agent says none */
+  attributes: string
 }) => Promise<{ mac: Mac; sessionKey: string } | { rejected: string; mac?: Mac | undefined }>
 
 export type SessionDeps = {
@@ -145,7 +147,13 @@ async function firstMessage(clock: Clock, inbox: Inbox<WireAgentMessage>): Promi
 
 async function identify(deps: SessionDeps, hello: WireHello): Promise<{ mac: Mac; sessionKey: string }> {
   const { agentId, bootId, token, sessionKey } = hello
-  const result = await deps.authenticate({ agentId, bootId, token, sessionKey })
+  const result = await deps.authenticate({
+    agentId,
+    bootId,
+    token,
+    sessionKey,
+    attributes: hello.facts?.attributes ?? '',
+  })
   if (!('rejected' in result)) return result
   if (result.mac) deps.record(result.mac, 'agent-rejected', { why: result.rejected })
   throw new Refusal(status.UNAUTHENTICATED, result.rejected)

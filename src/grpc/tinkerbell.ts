@@ -40,7 +40,12 @@ type Request = { workerId: string; workflowId: string }
 export function tinkerbellServices(deps: TinkerbellDeps): TinkerbellServices {
   const callers = createCallers(deps)
   const data = createWorkerData()
-  const agents = { callers, engine: deps.engine, holdMs: deps.holdMs ?? defaultHoldMs }
+  const agents = {
+    callers,
+    engine: deps.engine,
+    holdMs: deps.holdMs ?? defaultHoldMs,
+    whyNone: deps.discovery?.whyNone,
+  }
   const { unary, stream } = handlers(deps.connections)
 
   const report = unary(async (connection, told: WireCurrentReport | WireLegacyReport) => {

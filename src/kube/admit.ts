@@ -5,6 +5,7 @@ import type { Hardware } from '../model/hardware.ts'
 import type { KubeObject, NewObject } from '../model/object.ts'
 import type { Secret } from '../model/secret.ts'
 import type { Template } from '../model/template.ts'
+import type { WorkflowRuleSet } from '../model/workflow-rule-set.ts'
 import type { Workflow, WorkflowSpec } from '../model/workflow.ts'
 import { sameJson } from '../store/json.ts'
 import type { Store } from '../store/store.ts'
@@ -13,6 +14,8 @@ import type { Store } from '../store/store.ts'
 export type Admission = {
   /** @throws AppError Invalid whose faults are places in the text, `line:column` */
   checkTemplate?(text: string): void
+  /** what is wrong with a rule of a WorkflowRuleSet; paths are places in the rule */
+  ruleFaults?(rule: string): readonly Fault[]
   /** @throws AppError Invalid when the Template cannot be rendered, or what it renders to is no workflow */
   renderWorkflow?(input: { template: string; spec: WorkflowSpec; hardware: Hardware | undefined }): void
   /** whether a Workflow that cannot be rendered is refused (default) or stored, to be tried again and again */
@@ -78,6 +81,8 @@ export async function admit(
     return refuse('Secret', secretFaults(next as Secret, stored as Secret | undefined))
   if (stored && sameJson(stored.spec, next.spec)) return
   if (next.kind === 'Hardware') refuse('Hardware', hardwareFaults(next as Hardware))
+  if (next.kind === 'WorkflowRuleSet')
+    refuse('WorkflowRuleSet', ruleSetFaults(admission, next as WorkflowRuleSet))
   if (next.kind === 'Template') checkTemplate(admission, next as Template)
   if (next.kind === 'Workflow') await checkWorkflow(store, admission, next as Workflow)
 }
@@ -101,6 +106,15 @@ function hardwareFaults({ spec }: Hardware): Fault[] {
   if (interfaces.length === 0 || interfaces.some(({ dhcp }) => dhcp?.mac)) return faults
   const message = 'Required value: no interface has a MAC, so the machine cannot be recognised'
   return [{ path: 'spec.interfaces[0].dhcp.mac', message }, ...faults]
+}
+
+function ruleSetFaults({ ruleFaults }: Admission, { spec }: WorkflowRuleSet): Fault[] {
+  return (spec?.rules ?? []).flatMap((rule, at) =>
+    (ruleFaults?.(rule) ?? []).map(({ path, message }) => ({
+      path: `spec.rules[${at}]`,
+      message: `Invalid value: ${path && `${path}: `}${message}`,
+    })),
+  )
 }
 
 function secretFaults(next: Secret, stored: Secret | undefined): Fault[] {

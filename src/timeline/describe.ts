@@ -64,6 +64,12 @@ const waited: Say = ({ waitedMs }) =>
   typeof waitedMs === 'number' && waitedMs >= 1000
     ? `, having waited ${readableTime(waitedMs)} for its turn`
     : ''
+const rulesMatched: Say = ({ matched, rules }) =>
+  typeof matched === 'number' && typeof rules === 'number' ? `, ${matched} of ${rules} rules match` : ''
+const readMetadata: Say = ({ withheld }) =>
+  withheld === true
+    ? 'was refused its metadata: its Hardware has user data, and not the address that it asks from'
+    : 'read its metadata'
 const action: Say = (facts) => known(facts, 'action') && ` "${known(facts, 'action')}"`
 const outcome: Say = (facts) => {
   const state = known(facts, 'state')
@@ -88,13 +94,16 @@ const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'agent-hello': ['its agent reported in', word('version', ', version '), word('ip', ', from ')],
   'agent-rejected': ['its agent was turned away', why],
   'agent-lost': ['its agent is no longer heard of', why],
+  discovered: ['was unknown, and is Hardware', word('hardware'), ' now'],
+  enrolled: ['got Workflow', word('workflow'), ' from rule set', word('ruleSet'), rulesMatched],
+  'not-enrolled': ['got no Workflow from a rule set', why],
   'image-waits': ['waits its turn for the image', word('file'), word('ahead', ' (number ', ' in the queue)')],
   image: ['fetched the image', word('file'), size, waited],
   'workflow-started': ['began workflow', word('workflow')],
   'action-started': ['began action', action, word('image', ' (', ')'), word('attempt', ', attempt ')],
   'action-ended': ['action', action, outcome, duration, word('message', ': '), why],
   'workflow-ended': ['workflow', word('workflow'), outcome, word('message', ': '), why],
-  metadata: ['read its metadata', word('path')],
+  metadata: [readMetadata, word('path')],
   'phone-home': ['phoned home: the installed system is up', word('hostname', ', as ')],
   syslog: [
     'said',
