@@ -12,7 +12,7 @@ import type { DhcpContext, Reply } from './reply.ts'
 export type Answers = {
   /**
    * The answer to a message that came before from this machine, with this one's transaction written into its octets:
-   * they are sent before the next call.
+   * they are sent, or copied, before the next call.
    * @param bytes of any length
    */
   find(bytes: Uint8Array, machine: Machine, context: DhcpContext): Answer | undefined

@@ -2,7 +2,7 @@ import { answerer } from './answerer.ts'
 import { createLinks } from './channels.ts'
 import type { Links } from './channels.ts'
 import type { Door } from './contexts.ts'
-import { createSend, listen } from './datagrams.ts'
+import { createSending, listen } from './datagrams.ts'
 import type { DhcpDeps } from './deps.ts'
 import { loadSystem } from './socket.ts'
 
@@ -36,9 +36,10 @@ export function dhcpServer(deps: DhcpDeps): (signal: AbortSignal) => Promise<voi
         ...deps,
         port,
         serve(link, channel) {
-          const way = { port: channel.port, send: createSend(channel.own, system), link, door }
+          const { send, together } = createSending(channel.own, system)
+          const way = { port: channel.port, send, link, door }
           for (const endpoint of [channel.any, channel.own]) {
-            listen(endpoint, system, (bytes, from) =>
+            listen(endpoint, system, together, (bytes, from) =>
               answer({ bytes, from, way, startedAt: performance.now() }),
             )
             endpoint.socket.on('error', (error) => links.failed(channel, error))

@@ -42,6 +42,8 @@ const linux = {
   reuseAddress: 2,
   bindToDevice: 25,
   doNotWait: 0x40,
+  udpLevel: 17,
+  udpSegment: 103,
 } as const
 
 /**
@@ -104,6 +106,8 @@ export type System = {
   receive(fd: number, into: Uint8Array, from: Uint8Array): number | string
   /** Does not wait. @param to a socket address @returns the error's name, or nothing */
   send(fd: number, bytes: Uint8Array, to: Uint8Array): string | undefined
+  /** cuts what is sent from now on into messages of so many octets (UDP_SEGMENT, udp(7)); 0 switches it off */
+  segment(fd: number, octets: number): boolean
 }
 
 export function loadSystem(): System {
@@ -117,6 +121,10 @@ export function loadSystem(): System {
   const setOption = library.func('int setsockopt(int, int, int, const void *, uint32_t)')
   const set = (fd: number, option: number, value: Buffer): boolean =>
     setOption(fd, linux.socketLevel, option, value, value.length) === 0
+  const segment = (fd: number, octets: number): boolean => {
+    const value = int32(octets)
+    return setOption(fd, linux.udpLevel, linux.udpSegment, value, value.length) === 0
+  }
   const share = (fd: number, on: boolean) => set(fd, linux.reuseAddress, int32(on ? 1 : 0))
   const prepare = (fd: number, { ip, port, device, shared }: Binding): boolean => {
     if (shared) share(fd, true)
@@ -140,7 +148,7 @@ export function loadSystem(): System {
     const sent: number = sendto(fd, bytes, bytes.length, linux.doNotWait, to, to.length)
     return sent >= 0 ? undefined : errorName(koffi.errno())
   }
-  return { bound, share, interfaceIndex, receive, send }
+  return { bound, share, interfaceIndex, receive, send, segment }
 }
 
 function int32(value: number): Buffer {
