@@ -92,6 +92,7 @@ export async function sendFile(
     let bytes = 0
     if (promised > 0 && 'start' in answer) {
       if (transfer?.isItsTurn() === false) {
+        response.flushHeaders()
         bytes = await waitForTurn(file, response, answer.start, promised, transfer)
         gate?.begins()
       }
