@@ -5,12 +5,15 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ulid } from 'ulid'
 import { serverAddress } from './address.ts'
+import { askersOf } from './askers.ts'
 import { bootIdentity } from './boot/identity.ts'
 import { bootFiles, openText, readScriptTexts } from './boot/open.ts'
 import { replaceTls as replaceHttpsTls } from './boot/http.ts'
 import { openBootHttp } from './boot/open-http.ts'
 import type { Config } from './config.ts'
 import { openDhcp } from './dhcp/open.ts'
+import { createDiscovery } from './discovery/discovery.ts'
+import { parseRule } from './discovery/rule.ts'
 import { grpcServer } from './grpc/server.ts'
 import { exportCsv } from './inventory/export.ts'
 import { importCsv, resumeImports } from './inventory/import.ts'
@@ -176,16 +179,14 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     scriptUrl,
     strangerUrl: (mac) => `${baseUrl}/ipxe/script/${mac}/auto.ipxe`,
   })
-  const machineByIp = (ip: Ip4) => {
-    const holder = dhcp?.holderOf(ip)
-    return lookup.machineByIp(ip) ?? (holder && lookup.machineByMac(holder))
-  }
+  const { machineByIp, whoAt, isHearsay } = askersOf({ lookup, ...dhcp })
   const askers = { ...lookup, machineByIp }
   const openTftpName = tftpFiles({ ...askers, ...files, openText })
   const tlsFilesOfHttp = config.http.tls.cert === '' ? undefined : config.http.tls
   const tlsOfHttp = tlsFilesOfHttp ? await readTlsFiles(tlsFilesOfHttp, clock.now()) : pki
   const boot = await openBootHttp(config, {
     ...askers,
+    whoAt,
     log: part('boot'),
     files,
     openTftpName,
@@ -197,15 +198,29 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     },
     clock,
     cacheDir: resolve(config.images.cacheDir || join(config.dataDir, 'image-cache')),
-    isAutoProxy: config.dhcp.mode === 'auto-proxy' || config.dhcp.pool.range !== '',
+    isAutoProxy:
+      config.dhcp.mode === 'auto-proxy' || config.dhcp.pool.range !== '' || config.discovery.enabled,
     tls: tlsOfHttp,
     caPem: pki.caPem,
     identity,
+    ...(config.discovery.enabled && { strangerToken: identity.strangerToken }),
     record,
+  })
+  const discovery = createDiscovery({
+    settings: config.discovery,
+    store,
+    lookup,
+    identity,
+    holderOf: dhcp?.holderOf,
+    clock,
+    newUid: randomUUID,
+    record,
+    log: part('discovery'),
   })
   const metadata = () =>
     metadataHttp({
       ...askers,
+      isHearsay,
       log: part('metadata'),
       record,
       isTrusted: trustOf(config.http.trustedProxies),
@@ -251,6 +266,10 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     workflowProgress: engine.workflowProgress,
     admission: {
       checkTemplate: templates.check,
+      ruleFaults: (rule) => {
+        const read = parseRule(rule)
+        return 'faults' in read ? read.faults : []
+      },
       renderWorkflow: (input) => void templates.plan({ ...input, newId: ulid, now: clock.now() }),
       onRenderFailure: config.api.unrenderable,
     },
@@ -264,15 +283,21 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   const parts: Record<string, Part> = {
     lookup: (signal) => runLookup({ store, lookup: counted, log: part('lookup') }, signal),
     engine: engine.run,
+    discovery: discovery.run,
     collector: collector({ store, clock, newUid: randomUUID, log: part('collector') }),
     grpc: grpcServer({
       address,
       port: config.grpc.port,
       plain: config.grpc.plain,
       tls: pki,
-      authenticate: identity.authenticate,
-      tinkerbell: { admission: config.grpc.tinkerbellAgents, roster: lookup, ready: lookup.ready },
-      engine: metrics.agents(engine),
+      authenticate: discovery.authenticate,
+      tinkerbell: {
+        admission: config.grpc.tinkerbellAgents,
+        roster: askers,
+        ready: lookup.ready,
+        discovery,
+      },
+      engine: discovery.desk(metrics.agents(engine)),
       record,
       log: part('grpc'),
       clock,
@@ -283,7 +308,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     images: (signal) => aborted(signal).finally(boot.images.close),
     tftp: tftpServer({
       open: openTftpName,
-      machineByIp,
+      machineByIp: whoAt,
       record,
       log: part('tftp'),
       clock,
@@ -302,7 +327,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     return action && ((line: string) => logs.append(action.uid, action.actionId, [line], 'syslog'))
   }
   parts['syslog'] = syslogServer({
-    machineByIp,
+    machineByIp: whoAt,
     record,
     outputOf,
     log: part('syslog'),

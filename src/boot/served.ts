@@ -58,11 +58,14 @@ const firmware = /^(?:iPXE|UefiHttpBoot)\b/i
 const isByTurns = ({ headers }: FastifyRequest, { root }: Shown): boolean =>
   (root === 'image' || root === 'cache') && !firmware.test(headers['user-agent'] ?? '')
 
+const whoAt = (house: House, from: Ip4 | undefined) =>
+  from && (house.whoAt ? house.whoAt(from) : house.machineByIp(from))
+
 /** Where the transfers of one machine wait their turn, which its timeline tells. */
 function entrance(house: House, from: Ip4 | undefined, file: Shown): Gate['enter'] | undefined {
   const { budget } = house
   if (!budget) return undefined
-  const mac = from && house.machineByIp(from)?.mac
+  const mac = whoAt(house, from)?.mac
   return (bytes) => {
     const transfer = budget.enter(mac ?? from ?? '', bytes)
     const { ahead } = transfer
@@ -79,7 +82,7 @@ function typeOf({ root, path }: Shown): string {
 type Measured = { total: number; ms: number; waitedMs?: number }
 
 function noteFile(house: House, from: Ip4 | undefined, file: Shown, sent: Sent, measured: Measured): void {
-  const machine = from && house.machineByIp(from)
+  const machine = whoAt(house, from)
   if (!machine || sent.status >= 300) return
   const facts = { bytes: sent.bytes, ...measured, ...(!sent.complete && { broken: true }) }
   if (file.root === 'ipxe' || file.root === 'text')
@@ -94,6 +97,6 @@ function noteFile(house: House, from: Ip4 | undefined, file: Shown, sent: Sent, 
 }
 
 function noteMissing(house: House, from: Ip4 | undefined, { root, path }: Shown, why: string): void {
-  const machine = from && house.machineByIp(from)
+  const machine = whoAt(house, from)
   if (machine) house.record(machine.mac, 'http-failed', { file: `${root}/${path}`, why })
 }

@@ -86,6 +86,7 @@ export function answerer(deps: DhcpDeps): (heard: Heard) => void {
     // the same object each time is found sooner, and kept once
     const mac = machine?.mac ?? query.mac
     if (!mayAsk) return finish(answerOf(query, silent('rate-limited')), mac, machine, heard)
+    deps.elsewhere?.hear(query, machine !== undefined, clock.now())
     const { link, door } = heard.way
     const judge = (): Reply =>
       !machine && deps.ready?.() === false

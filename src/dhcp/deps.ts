@@ -5,6 +5,7 @@ import type { Machine } from '../model/machine.ts'
 import type { Logger } from '../log.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { ArchBinaries } from './arch.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DhcpMode } from './reply.ts'
 
@@ -48,6 +49,8 @@ export type DhcpDeps = {
   /** messages that one client may send, a second and at once; any number when left out */
   clientRate?: { perSecond: number; burst: number }
   pool?: PoolDeps | undefined
+  /** hears which addresses clients take from other servers */
+  elsewhere?: Pick<Elsewhere, 'hear'> | undefined
   /** is told of every message, for figures: its type, what became of it, ms that this took */
   observe?: ((type: string, outcome: string, ms: number) => void) | undefined
   /** called once every interface is served */

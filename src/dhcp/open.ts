@@ -6,6 +6,7 @@ import type { SideStore } from '../store/side.ts'
 import { parseArchBinaries } from './arch.ts'
 import type { DhcpConfig } from './config.ts'
 import { hostFinder } from './conflict.ts'
+import { createElsewhere } from './elsewhere.ts'
 import { createLeaseKeeper } from './lease-keeper.ts'
 import type { LeaseView } from './lease-keeper.ts'
 import { parseRange } from './range.ts'
@@ -27,6 +28,8 @@ export type OpenDhcp = {
   leases: (() => LeaseView[]) | undefined
   /** who has this address of the pool now */
   holderOf(ip: Ip4): Mac | undefined
+  /** in the proxy modes: who says to have this address from the other server */
+  heardOf(ip: Ip4): Mac | undefined
   serve(onListening: () => void): (signal: AbortSignal) => Promise<void>
 }
 
@@ -37,12 +40,14 @@ export async function openDhcp(config: Settings, deps: Deps): Promise<OpenDhcp |
   if (mode === 'off') return undefined
   const pool = await openPool(dhcp.pool, deps)
   const { archBinaries, clientRate } = dhcp
+  const elsewhere = mode === 'reservation' ? undefined : createElsewhere({ serverIp: deps.serverIp })
   return {
     leases: pool && (() => pool.keeper.list()),
     holderOf: (ip) => {
       const lease = pool?.keeper.leases.at(ip)
       return lease?.state === 'bound' && lease.until > deps.clock.now() ? lease.mac : undefined
     },
+    heardOf: (ip) => elsewhere?.holderOf(ip, deps.clock.now()),
     serve: (onListening) =>
       dhcpServer({
         ...deps,
@@ -54,6 +59,7 @@ export async function openDhcp(config: Settings, deps: Deps): Promise<OpenDhcp |
         archBinaries: archBinaries.length > 0 ? parseArchBinaries(archBinaries) : undefined,
         clientRate: { perSecond: clientRate, burst: 3 * clientRate },
         pool,
+        elsewhere,
         onListening,
       }),
   }

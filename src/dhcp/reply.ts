@@ -90,14 +90,14 @@ export function isAnswerable({ type, packet: { giaddr, ciaddr } }: Query): boole
 }
 
 /** A relay that overrides the server identifier (RFC 5107) makes clients name that address instead of ours. */
-function serverIdOf({ packet }: Query, { serverIp }: DhcpContext): Ip4 {
+function serverIdOf({ packet }: Query, { serverIp }: Pick<DhcpContext, 'serverIp'>): Ip4 {
   const override = getOption(packet.options, dhcpOption.relayAgent)?.get(11)
   const id = override && ip.decode(override)
   return id && isHost(id) ? id : serverIp
 }
 
 /** A malformed server identifier is not ours: the client means somebody. */
-export function isForUs(query: Query, context: DhcpContext): boolean {
+export function isForUs(query: Query, context: Pick<DhcpContext, 'serverIp'>): boolean {
   const { options } = query.packet
   const named = getOption(options, dhcpOption.serverId)
   if (named === undefined) return !options.has(dhcpOption.serverId.code)

@@ -23,6 +23,8 @@ import { metadataText, metadataTree, userDataAllowed } from './render.ts'
 export type MetadataHttpDeps = {
   log: Logger
   machineByIp(ip: Ip4): Machine | undefined
+  /** whether only the machine itself says that it has this address: then it gets no secrets. No when left out */
+  isHearsay?(ip: Ip4): boolean
   hardware(namespace: string, name: string): Hardware | undefined
   workflowsForHardware(namespace: string, name: string): readonly Workflow[]
   /** the installed system of `machine` runs and has said so */
@@ -78,23 +80,38 @@ function statusOf(error: unknown): number {
   return typeof statusCode === 'number' && statusCode >= 400 ? statusCode : 500
 }
 
-function machineOf(deps: MetadataHttpDeps, { raw }: FastifyRequest): Machine | undefined {
+type Asker = { machine: Machine; isHearsay: boolean }
+
+function askerOf(deps: MetadataHttpDeps, { raw }: FastifyRequest): Asker | undefined {
   const peer = raw.socket.remoteAddress ?? ''
   const forwardedFor = raw.headers['x-forwarded-for']?.toString()
   const from = clientAddress(peer, forwardedFor, deps.isTrusted ?? (() => false))
   const ip = parseIp4(from ?? '')
   const machine = ip && deps.machineByIp(ip)
   if (!machine) deps.log.debug({ from: from ?? peer }, 'metadata asked for by an unknown address')
-  return machine
+  return machine && { machine, isHearsay: deps.isHearsay?.(ip!) ?? false }
+}
+
+/**
+ * A machine whose address only its own word for another DHCP server vouches for gets nothing at all when its Hardware has
+ * something secret: half of its metadata would have cloud-init do half of its work, once.
+ */
+function isWithheld({ isHearsay }: Asker, { spec }: Hardware): boolean {
+  return isHearsay && (spec?.userData !== undefined || spec?.vendorData !== undefined)
 }
 
 function read(deps: MetadataHttpDeps, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const path = (request.raw.url ?? '').split('?')[0]!
   const instance = /^\/tootles\/instanceID\/([^/]+)(\/.*)?$/.exec(path)
   if (instance) return readInstance(deps, reply, instance[1]!, instance[2] ?? '/')
-  const machine = machineOf(deps, request)
-  const hardware = machine && deps.hardware(machine.namespace, machine.name)
-  if (!machine || !hardware) return notFound(reply)
+  const asker = askerOf(deps, request)
+  const hardware = asker && deps.hardware(asker.machine.namespace, asker.machine.name)
+  if (!asker || !hardware) return notFound(reply)
+  const { machine } = asker
+  if (isWithheld(asker, hardware)) {
+    deps.record(machine.mac, 'metadata', { withheld: true })
+    return plain(reply, 403, 'this address is not in your Hardware\n')
+  }
   const parts = path.split('/').filter((part) => part !== '')
   if (parts.length === 1 && parts[0] === 'metadata') {
     const json = equinixMetadata({ machine, hardware, baseUrl: baseOf(request) })
@@ -154,7 +171,7 @@ function userDataOf(deps: MetadataHttpDeps, machine: Machine, hardware: Hardware
 }
 
 function phoneHome(deps: MetadataHttpDeps, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const machine = machineOf(deps, request)
+  const machine = askerOf(deps, request)?.machine
   if (!machine) return notFound(reply)
   const body = typeof request.body === 'string' ? request.body : ''
   const said = parsePhoneHome(request.headers['content-type'] ?? '', body)

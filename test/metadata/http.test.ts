@@ -280,3 +280,26 @@ t.test('a trusted proxy says who asks, another one does not', async (t) => {
   t.equal(await (await fetch(`${base}/2009-04-04/meta-data/instance-id`, { headers })).text(), 'i-1')
   t.equal((await fetch(`${base}/metadata`)).status, 404)
 })
+
+t.test('an address that only the machine vouches for gets no secrets', async (t) => {
+  const { app, recorded } = await service(t, {}, { isHearsay: () => true })
+  for (const path of [
+    '/2009-04-04/user-data',
+    '/2009-04-04/meta-data/instance-id',
+    '/nocloud/user-data',
+    '/userdata',
+    '/metadata',
+  ])
+    t.equal((await app.inject(path)).statusCode, 403, path)
+  t.ok(recorded.every(({ stage, facts }) => stage === 'metadata' && facts?.['withheld'] === true))
+  const phone = await app.inject({ method: 'POST', url: '/phone-home', payload: 'hostname=a' })
+  t.equal(phone.statusCode, 200, 'it may say that it is up')
+  const vendor = await service(
+    t,
+    { spec: { userData: undefined, vendorData: 'x' } as never },
+    { isHearsay: () => true },
+  )
+  t.equal((await vendor.app.inject('/nocloud/meta-data')).statusCode, 403)
+  const open = await service(t, { spec: { userData: undefined } as never }, { isHearsay: () => true })
+  t.equal((await open.app.inject('/2009-04-04/meta-data/instance-id')).body, 'i-1')
+})

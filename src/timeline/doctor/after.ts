@@ -13,7 +13,7 @@ const noPhoneHome: Rule = (look) => {
   if (!workflow || stateOf(workflow) !== 'SUCCESS' || !end || look.now - end.lastAt < installedPatience)
     return undefined
   const after = ({ lastAt }: Seen) => lastAt > end.lastAt
-  const read = look.ever('metadata', after)
+  const read = look.ever('metadata', (entry) => after(entry) && entry.facts['withheld'] !== true)
   const isAsked = /phone[_-]?home/i.test(look.hardware?.spec?.userData ?? '')
   if (look.ever('phone-home', after) || (read && !isAsked)) return undefined
   const lease = look.ever('dhcp-ack', (entry) => after(entry) && entry.facts['file'] === undefined)
