@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../model/clock.ts'
 import { messageOf } from '../model/error.ts'
 import type { Machine } from './actions/action.ts'
-import { findAction } from './actions/registry.ts'
+import { findAction, isNative } from './actions/registry.ts'
 import { explainMissingIdentity, parseBootFile, parseCommandLine } from './boot.ts'
 import type { BootIdentity } from './boot.ts'
 import { createConsole } from './console.ts'
@@ -89,7 +89,15 @@ async function serve(identity: BootIdentity, folder: string, signal: AbortSignal
   const ledger = new Ledger(join(folder, 'actions.json'))
   const outbox = new Outbox({ ledger, clock })
   const leave = systemLeave(systemCommands, say)
-  const runner = new Runner({ ledger, outbox, machine: machineOf(identity, folder), findAction, leave, say })
+  const runner = new Runner({
+    ledger,
+    outbox,
+    machine: machineOf(identity, folder),
+    findAction,
+    isNative,
+    leave,
+    say,
+  })
   runner.resume()
   const bootId = readText('/proc/sys/kernel/random/boot_id')
   const session = keptSession(join(folder, 'session.json'), bootId)

@@ -125,6 +125,8 @@ function obey(deps: Deps, message: ServerMessage): void {
   if (message.message === 'runAction') deps.runner.run(message.runAction)
   if (message.message === 'cancelAction')
     deps.runner.cancel(message.cancelAction.actionId, message.cancelAction.reason)
+  if (message.message === 'pauseAction')
+    deps.runner.pause(message.pauseAction.actionId, message.pauseAction.reason)
   if (message.message === 'reportAck')
     deps.outbox.acknowledge(message.reportAck.actionId, message.reportAck.state, message.reportAck.accepted)
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../model/clock.ts'
 import type { Commands } from '../commands.ts'
+import type { Gate } from '../image/gate.ts'
 import type { Disks } from '../image/device.ts'
 import type { Leave } from '../leave.ts'
 import type { DiskMounts } from '../mounts.ts'
@@ -34,6 +35,8 @@ export type ActionRun = {
   networkNamespace: string
   /** aborts on cancellation and at the server's deadline */
   signal: AbortSignal
+  /** holds streams up while the action is paused */
+  gate?: Gate
   /** one line of the action's log */
   log(line: string): void
   /** @param totalBytes 0 when unknown */

@@ -39,7 +39,7 @@ export async function archive2disk(run: ActionRun, machine: Machine): Promise<Ac
     )
   const { clock, trusted } = machine
   const device = await machine.disks.inspect(disk, signal)
-  const deps = { clock, signal, log, trusted, silenceMs }
+  const deps = { clock, signal, gate: run.gate, log, trusted, silenceMs }
   const source = await openSource(url, {
     ...deps,
     patienceMs: minutes * 60_000,

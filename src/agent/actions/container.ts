@@ -56,7 +56,14 @@ export async function inContainer<T>(
   const architecture = goArchitecture(process.arch)
   const { clock, registries, trusted } = machine
   log(`pulling ${run.image}`)
-  const found = await findImage(run.image, architecture, { clock, signal, log, trusted, registries })
+  const found = await findImage(run.image, architecture, {
+    clock,
+    signal,
+    gate: run.gate,
+    log,
+    trusted,
+    registries,
+  })
   const config = await imageConfig(found, architecture)
   let last = ''
   const gate = new LineGate(log, () => clock.now())

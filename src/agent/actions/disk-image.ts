@@ -73,10 +73,11 @@ async function writeStream(image: Opened, sums: Sums, device: Device, run: Actio
   refuseForeign(image.name, unpacked.head, format)
   const sum = new Sum(sums.unpacked)
   const counted = tap(abortable(unpacked.all, run.signal), (chunk) => sum.add(chunk))
-  const bytes = await writeImage(device, counted, () => {
+  const write = writeImage(device, counted, () => {
     approve()
     sum.compare(`what ${image.name} unpacks to`, 'the disk was left without a partition table')
   })
+  const bytes = await stoppable(write, device, run)
   return { bytes, format }
 }
 
@@ -91,7 +92,20 @@ async function writeQcow2(image: Opened, sums: Sums, device: Device, run: Action
   )
   announce(device, run)
   const pieces = placed(abortable(image.chunks, run.signal), map)
-  return { bytes: await writePlaced(device, pieces, approve, gaps), format: 'qcow2' }
+  const write = writePlaced(device, pieces, approve, gaps)
+  return { bytes: await stoppable(write, device, run), format: 'qcow2' }
+}
+
+/** Says what a disk is like whose image is stopped halfway. */
+async function stoppable(
+  write: Promise<number>,
+  device: Device,
+  { signal, log }: ActionRun,
+): Promise<number> {
+  return write.catch((error: unknown) => {
+    if (signal.aborted) log(`stopped halfway: ${device.path} was left without a partition table`)
+    throw error
+  })
 }
 
 function refuseForeign(name: string, head: Uint8Array, packing?: string): void {

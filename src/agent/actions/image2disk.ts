@@ -21,6 +21,7 @@ export async function image2disk(run: ActionRun, machine: Machine): Promise<Acti
   const source = await openSource(url, {
     clock: machine.clock,
     signal: run.signal,
+    gate: run.gate,
     log: run.log,
     trusted: machine.trusted,
     patienceMs,

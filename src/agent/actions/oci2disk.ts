@@ -25,6 +25,7 @@ export async function oci2disk(run: ActionRun, machine: Machine): Promise<Action
   const found = await findImage(image, goArchitecture(process.arch), {
     clock,
     signal,
+    gate: run.gate,
     log,
     trusted,
     registries,

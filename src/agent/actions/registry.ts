@@ -43,6 +43,9 @@ function native(image: string): Action | undefined {
   return Object.hasOwn(actions, name) ? actions[name] : undefined
 }
 
+/** Whether the agent does itself what the image is for. */
+export const isNative = (image: string): boolean => native(image) !== undefined
+
 /** What an image does here; any that the agent has no action of its own for is run as a container. */
 export function findAction(image: string): Action {
   return native(image) ?? container

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../model/clock.ts'
 import { messageOf } from '../../model/error.ts'
 import { get as getOnce, Refused } from './http.ts'
+import type { Gate } from './gate.ts'
 import type { HttpDeps } from './http.ts'
 
 /** A file being downloaded: `chunks` can be read once. */
@@ -13,6 +14,8 @@ export type Source = {
 }
 
 type Deps = HttpDeps & {
+  /** holds the bytes up while it is closed; the connection may break meanwhile */
+  gate?: Gate | undefined
   clock: Clock
   log: (line: string) => void
   /** headers of each request, asked for anew each time */
@@ -81,6 +84,7 @@ async function* resuming(
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         position += chunk.length
+        if (await heldUp(deps)) lastByteAt = deps.clock.now()
         yield chunk
       }
       if (response.complete && (version.total === undefined || position === version.total)) return
@@ -108,8 +112,16 @@ async function* resuming(
     }
     deps.log(`connection broke ${where}: ${why}; going on`)
     if (fruitless) await deps.clock.sleep(Math.min(8000, 250 * 2 ** fruitless), deps.signal)
+    if (await heldUp(deps)) lastByteAt = deps.clock.now()
     response = await patiently(url, deps, () => getRest(url, position, version, deps))
   }
+}
+
+/** @returns whether the gate was closed */
+async function heldUp({ gate, signal }: Deps): Promise<boolean> {
+  if (!gate || gate.isOpen) return false
+  await gate.passed(signal)
+  return true
 }
 
 /** The file from byte `position` on. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../model/clock.ts'
 import { messageOf } from '../../model/error.ts'
+import type { Gate } from '../image/gate.ts'
 import { get, Refused } from '../image/http.ts'
 import type { HttpDeps } from '../image/http.ts'
 import { openSource } from '../image/source.ts'
@@ -16,6 +17,7 @@ import type { RegistrySettings } from './settings.ts'
 export type RegistryDeps = {
   clock: Clock
   signal: AbortSignal
+  gate?: Gate | undefined
   log(line: string): void
   trusted: readonly string[]
 }
@@ -91,6 +93,7 @@ export class Repository {
     return openSource(this.#url('blobs', digest), {
       ...this.#http,
       clock: this.#deps.clock,
+      gate: this.#deps.gate,
       log: this.#deps.log,
       patienceMs,
       checked: true,
