@@ -36,11 +36,11 @@ const record: RecordStage = (mac, stage, facts) => console.log(JSON.stringify({ 
 const address = ip4(serverIp)
 const machineByIp = (ip: string) => [...known.values()].find((one) => one.ip === ip)
 const machineByMac = (mac: Mac) => known.get(mac)
-let dhcp: OpenDhcp | undefined
+const opening: { dhcp?: OpenDhcp | undefined } = {}
 const askers = askersOf({
   lookup: { machineByIp, machineByMac },
-  holderOf: (ip) => dhcp?.holderOf(ip),
-  heardOf: (ip) => dhcp?.heardOf(ip),
+  holderOf: (ip) => opening.dhcp?.holderOf(ip),
+  heardOf: (ip) => opening.dhcp?.heardOf(ip),
 })
 await using _boot =
   bootDirs &&
@@ -64,7 +64,7 @@ stop.signal.addEventListener('abort', () => void metadata.close())
 if (bootDirs) await metadata.listen({ host: serverIp, port: 7172 })
 await using opened = await openSqlite(join(dataDir, 'ironwake.db'), { clock })
 const config = loadConfig({ env: {}, flags })
-dhcp = await openDhcp(config, {
+opening.dhcp = await openDhcp(config, {
   machineByMac,
   machineByIp,
   scriptUrl: ({ mac }) => `http://${serverIp}:7171/ipxe/script/${mac}/5ec4e7/auto.ipxe`,
@@ -75,4 +75,4 @@ dhcp = await openDhcp(config, {
   serverIp: address,
   side: opened.side,
 })
-await dhcp!.serve(() => console.log('listening'))(stop.signal)
+await opening.dhcp!.serve(() => console.log('listening'))(stop.signal)
