@@ -11,6 +11,9 @@ export type EquinixRequest = {
   baseUrl: string
 }
 
+/** Where a system says how far it is, of its own accord. */
+export const userStatePath = '/events'
+
 /**
  * `/metadata` as Equinix Metal gave it, and beside that what Tinkerbell's `rootio` action reads there
  * (`metadata.instance.storage`). No secrets: neither user data nor passwords.
@@ -42,6 +45,7 @@ export function equinixMetadata({ machine, hardware, baseUrl }: EquinixRequest):
     volumes: [],
     api_url: baseUrl,
     phone_home_url: `${baseUrl}/phone-home`,
+    user_state_url: `${baseUrl}${userStatePath}`,
     metadata: { instance: { storage } },
   }
 }

@@ -14,10 +14,11 @@ import { isLive } from '../model/workflow.ts'
 import type { Workflow } from '../model/workflow.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { Logger } from '../log.ts'
-import { equinixMetadata } from './equinix.ts'
+import { equinixMetadata, userStatePath } from './equinix.ts'
 import { noCloudFolder, noCloudTree } from './nocloud.ts'
 import { parsePhoneHome } from './phone.ts'
 import type { PhoneHome } from './phone.ts'
+import { parseUserState } from './user-state.ts'
 import { metadataText, metadataTree, userDataAllowed } from './render.ts'
 
 export type MetadataHttpDeps = {
@@ -42,7 +43,7 @@ const bodyLimit = 64 * 1024
 
 /**
  * The metadata service: EC2's 2009-04-04 tree, the NoCloud files and Equinix Metal's JSON of the machine that asks, told
- * by its address alone, and `POST /phone-home`. The caller listens (on several ports, with one instance each) and closes.
+ * by its address alone, `POST /phone-home`, and `POST /events`. The caller listens (on several ports, with one instance each) and closes.
  */
 export function metadataHttp(deps: MetadataHttpDeps): FastifyInstance {
   const app = fastify({
@@ -68,6 +69,8 @@ export function metadataHttp(deps: MetadataHttpDeps): FastifyInstance {
   app.route({ method: ['GET', 'HEAD'], url: '/*', handler: (request, reply) => read(deps, request, reply) })
   for (const url of ['/phone-home', '/phone-home/'])
     app.post(url, (request, reply) => phoneHome(deps, request, reply))
+  for (const url of [userStatePath, `${userStatePath}/`])
+    app.post(url, (request, reply) => userState(deps, request, reply))
   return app
 }
 
@@ -178,5 +181,14 @@ function phoneHome(deps: MetadataHttpDeps, request: FastifyRequest, reply: Fasti
   if (!said) return plain(reply, 400, 'the body is not a JSON object\n')
   deps.record(machine.mac, 'phone-home', said)
   deps.phonedHome(machine, said)
+  return plain(reply, 200, 'ok\n')
+}
+
+function userState(deps: MetadataHttpDeps, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const machine = askerOf(deps, request)?.machine
+  if (!machine) return notFound(reply)
+  const said = parseUserState(typeof request.body === 'string' ? request.body : '')
+  if (typeof said === 'string') return plain(reply, 400, `${said}\n`)
+  deps.record(machine.mac, 'user-state', said)
   return plain(reply, 200, 'ok\n')
 }

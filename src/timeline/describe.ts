@@ -105,6 +105,12 @@ const sentences: Readonly<Record<Stage, readonly (string | Say)[]>> = {
   'workflow-ended': ['workflow', word('workflow'), outcome, word('message', ': '), why],
   metadata: [readMetadata, word('path')],
   'phone-home': ['phoned home: the installed system is up', word('hostname', ', as ')],
+  'user-state': [
+    'said how its own work goes',
+    word('state', ': '),
+    word('code', ' (', ')'),
+    word('message', ': '),
+  ],
   syslog: [
     'said',
     word('severity', ' (', ')'),

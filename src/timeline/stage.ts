@@ -34,6 +34,7 @@ export const stages = [
   'workflow-ended',
   'metadata',
   'phone-home',
+  'user-state',
   'syslog',
 ] as const
 

@@ -225,7 +225,11 @@ t.test("Equinix Metal's JSON of the machine that asks, without secrets", async (
     storage: { disks: [{ device: '/dev/sda' }] },
     metadata: { instance: { storage: { disks: [{ device: '/dev/sda' }], filesystems: [] } } },
   })
-  const told = (await (await fetch(`${base}/metadata`)).json()) as { phone_home_url: string }
+  const told = (await (await fetch(`${base}/metadata`)).json()) as {
+    phone_home_url: string
+    user_state_url: string
+  }
+  t.equal(told.user_state_url, `${base}/events`)
   t.equal((await fetch(told.phone_home_url, { method: 'POST', body: '{}' })).status, 200)
   t.equal(await (await fetch(`${base}/userdata`)).text(), userData)
 })
@@ -302,4 +306,43 @@ t.test('an address that only the machine vouches for gets no secrets', async (t)
   t.equal((await vendor.app.inject('/nocloud/meta-data')).statusCode, 403)
   const open = await service(t, { spec: { userData: undefined } as never }, { isHearsay: () => true })
   t.equal((await open.app.inject('/2009-04-04/meta-data/instance-id')).body, 'i-1')
+})
+
+t.test('a system says how its own work goes', async (t) => {
+  const { app, recorded } = await service(t)
+  const post = (payload: string, headers = {}) =>
+    app.inject({ method: 'POST', url: '/events', payload, headers })
+  const body = '{"state":"running","code":1000,"message":"running the user data script"}'
+  t.equal((await post(body, { 'content-type': 'application/x-www-form-urlencoded' })).statusCode, 200)
+  t.equal((await post('{"state":"failed"}')).statusCode, 200)
+  t.same(recorded, [
+    {
+      mac,
+      stage: 'user-state',
+      facts: { state: 'running', code: 1000, message: 'running the user data script' },
+    },
+    { mac, stage: 'user-state', facts: { state: 'failed' } },
+  ])
+  const faults: [string, RegExp][] = [
+    ['', /not a JSON object/],
+    ['[]', /not a JSON object/],
+    ['{"state":"done"}', /state is "done", not one of running, succeeded, failed/],
+    ['{}', /state is missing/],
+    ['{"state":"failed","code":"x"}', /code is "x"/],
+    ['{"state":"failed","code":1.5}', /code is 1.5/],
+    ['{"state":"failed","message":{}}', /message is \{\}/],
+  ]
+  for (const [text, want] of faults) {
+    const { statusCode, body } = await post(text)
+    t.equal(statusCode, 400, text)
+    t.match(body, want)
+  }
+  t.equal(recorded.length, 2)
+  const other = await app.inject({
+    method: 'POST',
+    url: '/events',
+    payload: body,
+    remoteAddress: '192.0.2.9',
+  })
+  t.equal(other.statusCode, 404)
 })

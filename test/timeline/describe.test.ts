@@ -59,6 +59,11 @@ const cases: { stage: Stage; facts?: Facts; count?: number; want: string }[] = [
     facts: { file: 'a.img', bytes: 2048, ms: 1000, waitedMs: 65_000 },
     want: 'fetched the image a.img (2.0 KiB in 1.0 s, 2.0 KiB/s), having waited 1m 5s for its turn',
   },
+  {
+    stage: 'user-state',
+    facts: { state: 'failed', code: 1003, message: 'no disk' },
+    want: 'said how its own work goes: failed (1003): no disk',
+  },
   { stage: 'action-started', facts: { action: 'write image' }, want: 'began action "write image"' },
   {
     stage: 'action-ended',

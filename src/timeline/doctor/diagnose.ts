@@ -88,6 +88,7 @@ const landmarks: readonly Stage[] = [
   'workflow-ended',
   'metadata',
   'phone-home',
+  'user-state',
 ]
 
 function reached(seen: Look): Diagnosis['reached'] {
@@ -114,7 +115,7 @@ function expected(seen: Look): string | null {
   if (seen.boot.length > 0) return next[seen.step]
   const last = seen.ever(landmarks)
   if (!last) return next.nothing
-  if (last.stage === 'phone-home') return null
+  if (last.stage === 'phone-home' || last.stage === 'user-state') return null
   if (last.stage === 'action-started') return `the end of action "${String(last.facts['action'] ?? '')}"`
   if (last.stage === 'workflow-ended') return 'the installed system: its address, its metadata, phone-home'
   if (last.stage === 'boot-disk' || last.stage === 'metadata') return 'the installed system'
