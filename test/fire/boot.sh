@@ -17,6 +17,7 @@ url=$(cat "$dir/boot_file")
 until curl -sf -o "$dir/script" "$url"; do sleep 0.2; done
 grep -q '^kernel ' "$dir/script" || { echo "machine: boots its disk"; exit 0; }
 identity=$(sed -n 's/^initrd --name identity.cpio \(http[^ ]*\) .*/\1/p' "$dir/script")
+identity=${identity//'${mac}'/$mac}
 (cd "$dir/identity" && curl -sf "$identity" | cpio -id --quiet)
 echo "machine: netboot OS"
 while :; do
