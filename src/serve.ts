@@ -197,6 +197,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
       syslogHost: address,
     },
     clock,
+    imageDir: dirs.imageDir,
     cacheDir: resolve(config.images.cacheDir || join(config.dataDir, 'image-cache')),
     isAutoProxy:
       config.dhcp.mode === 'auto-proxy' || config.dhcp.pool.range !== '' || config.discovery.enabled,
@@ -262,6 +263,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     clinic,
     lookup,
     leases: dhcp?.leases,
+    images: boot.listImages,
     workflowLogs: logs.read,
     workflowProgress: engine.workflowProgress,
     admission: {

@@ -11,8 +11,10 @@ import type { CacheRecord, CacheRefusal } from './cache-rules.ts'
 import { cachedFile } from './cached-file.ts'
 import { Download } from './download.ts'
 import { fetchUpstream } from './fetch.ts'
+import { kindBytes, kindOf } from './image-kind.ts'
+import type { ListedImage } from './image-list.ts'
 import type { OpenFile } from './open.ts'
-import { publicUrl, upstreamUrl } from './upstreams.ts'
+import { publicUrl, upstreamPath, upstreamUrl } from './upstreams.ts'
 import type { Upstream } from './upstreams.ts'
 
 export type CacheDeps = {
@@ -33,6 +35,8 @@ export type ImageCache = {
   openPath(path: string, sha256?: string): Promise<OpenFile | CacheRefusal | undefined>
   /** @param options `anyHost`: the operator named this URL, so its host may be this machine */
   openUrl(url: string, options: { anyHost: boolean }): Promise<OpenFile | CacheRefusal>
+  /** What is there, and what is on its way. */
+  list(): Promise<ListedImage[]>
   /** Ends downloads; what they have is kept. */
   close(): Promise<void>
 }
@@ -55,6 +59,7 @@ export async function openImageCache(deps: CacheDeps): Promise<ImageCache> {
       URL.canParse(url)
         ? cache.open(new URL(url).href, { ...options, sha256: undefined })
         : { refused: 502, why: 'the URL of the image is malformed' },
+    list: () => cache.list(),
     close: () => cache.close(),
   }
 }
@@ -82,6 +87,38 @@ class Cache {
   async close(): Promise<void> {
     this.#stop.abort()
     await Promise.all([...this.#entries.values()].flatMap(({ download }) => download?.done ?? []))
+  }
+
+  list(): Promise<ListedImage[]> {
+    const all = [...this.#entries.values()]
+    return Promise.all(all.map(({ record, download }) => this.#listed(record, download?.written)))
+  }
+
+  async #listed(record: CacheRecord, written: number | undefined): Promise<ListedImage> {
+    const { url, size, complete, sha256 } = record
+    const path = upstreamPath(this.#deps.upstreams, url)
+    const there = complete ? {} : { have: written ?? record.have }
+    return {
+      name: path === undefined ? publicUrl(url) : `cache/${path}`,
+      from: 'cache',
+      ...(size !== undefined && { size }),
+      ...there,
+      modified: new Date(Date.parse(record.lastModified ?? '') || record.createdAt).toISOString(),
+      kind: await this.#kindOf(record),
+      ...(complete && sha256 !== undefined && { sha256 }),
+    }
+  }
+
+  async #kindOf(record: CacheRecord): Promise<string> {
+    const file = await this.#disk.openData(record, 'r').catch(() => undefined)
+    if (!file) return 'unknown'
+    try {
+      const head = Buffer.alloc(kindBytes)
+      const { bytesRead } = await file.read(head, 0, head.length, 0)
+      return bytesRead === 0 ? 'unknown' : kindOf(head.subarray(0, bytesRead))
+    } finally {
+      await file.close()
+    }
   }
 
   async open(url: string, options: OpenOptions, again = true): Promise<OpenFile | CacheRefusal> {

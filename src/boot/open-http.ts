@@ -11,6 +11,8 @@ import type { ImageCache } from './cache.ts'
 import type { BootSettings } from './config.ts'
 import type { BootHttpDeps } from './house.ts'
 import { bootHttp } from './http.ts'
+import { listImages } from './image-list.ts'
+import type { ListedImage } from './image-list.ts'
 import { hookPlaceholder, literalPlaceholder } from './iso.ts'
 import { parseRegistry } from './registries.ts'
 import type { BootRegistry } from './registries.ts'
@@ -23,6 +25,8 @@ type Given = Omit<
   'cache' | 'iso' | 'isTrusted' | 'registries' | 'unknownMachines' | 'downloads' | 'budget' | 'site' | 'tls'
 > & {
   site: Pick<BootSite, 'baseUrl' | 'grpcAuthority' | 'syslogHost'>
+  /** folder of images */
+  imageDir: string
   /** folder of pulled images */
   cacheDir: string
   /** whether unknown machines are told to boot at all */
@@ -39,6 +43,8 @@ export type OpenBootHttp = {
   https: FastifyInstance | undefined
   images: ImageCache
   budget: ImageBudget
+  /** images of the folder and of the cache */
+  listImages(): Promise<ListedImage[]>
 }
 
 const gib = 1024 ** 3
@@ -47,7 +53,7 @@ const mbit = 125_000
 
 export async function openBootHttp(config: BootSettings, given: Given): Promise<OpenBootHttp> {
   const { boot, http, images, iso } = config
-  const { tls, cacheDir, isAutoProxy, ...rest } = given
+  const { tls, imageDir, cacheDir, isAutoProxy, ...rest } = given
   const cache = await openImageCache({
     directory: cacheDir,
     upstreams: images.upstreams.map(parseUpstream).filter((upstream) => typeof upstream !== 'string'),
@@ -86,6 +92,7 @@ export async function openBootHttp(config: BootSettings, given: Given): Promise<
     https: http.httpsPort === 0 ? undefined : bootHttp({ ...deps, tls }),
     images: cache,
     budget,
+    listImages: () => listImages(imageDir, given.files, cache),
   }
 }
 

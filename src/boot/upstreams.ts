@@ -1,4 +1,4 @@
-import { rootFile } from './files.ts'
+import { decodePath, rootFile } from './files.ts'
 
 /** A place that images are pulled from: one file, or with a slash at the end of its URL a folder of them. */
 export type Upstream = { name: string; url: string }
@@ -30,6 +30,19 @@ export function upstreamUrl(upstreams: readonly Upstream[], path: string): strin
   const rest = rootFile('image', path.slice(first.length + 1))?.path
   if (rest === undefined || !upstream.url.endsWith('/')) return undefined
   return upstream.url + rest.split('/').map(encodeURIComponent).join('/')
+}
+
+/**
+ * The other way round: below `/images/cache/`, what stands for `url`.
+ * @returns `undefined` when it is of no upstream
+ */
+export function upstreamPath(upstreams: readonly Upstream[], url: string): string | undefined {
+  for (const { name, url: base } of upstreams) {
+    if (url === base && !base.endsWith('/')) return name
+    const rest = base.endsWith('/') && url.startsWith(base) ? decodePath(url.slice(base.length)) : undefined
+    if (rest) return `${name}/${rest}`
+  }
+  return undefined
 }
 
 /** `url` for logs, without a password or what follows a `?`, which may be one. */

@@ -6,6 +6,7 @@ import { doctorCommands } from './doctor-network.ts'
 import { doctorCommand } from './doctor.ts'
 import { unknownCommands } from './doctor-unknown.ts'
 import { hardwareCommands } from './hardware.ts'
+import { imageCommands } from './image.ts'
 import { leaseCommands } from './lease.ts'
 import { objectCommands } from './objects.ts'
 import { dataText } from './output.ts'
@@ -47,6 +48,7 @@ export function buildProgram(deps: CliDeps): Command {
   workflowCommands(program, deps)
   timelineCommand(program, deps)
   leaseCommands(program, deps)
+  imageCommands(program, deps)
   tokenCommands(program, deps)
   doctorCommands(program, deps)
   doctorCommand(program, deps)

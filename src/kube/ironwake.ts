@@ -12,6 +12,8 @@ import type { TimelineEntry } from '../timeline/stage.ts'
 import type { KubeApp } from './app.ts'
 import { hardwareCsvRoutes } from './hardware-csv.ts'
 import type { HardwareCsvDeps } from './hardware-csv.ts'
+import { imageUses } from './image-uses.ts'
+import type { NamedImage } from './image-uses.ts'
 import { LineStream } from './lines.ts'
 import { isSet, parameter } from './options.ts'
 import type { Query } from './options.ts'
@@ -33,6 +35,8 @@ export type IronwakeDeps = HardwareCsvDeps & {
   workflowLogs?(uid: string, actionId: string, since?: number): Promise<object>
   /** leases of the DHCP pool; none without a pool */
   leases?: (() => readonly object[]) | undefined
+  /** disk images that the server gives; none when left out */
+  images?: (() => Promise<readonly NamedImage[]>) | undefined
   /** how far the actions of a Workflow have come; without it the route does not exist */
   workflowProgress?(uid: string): Promise<readonly { actionId: string }[]>
 }
@@ -40,13 +44,18 @@ export type IronwakeDeps = HardwareCsvDeps & {
 /** A follower is told to come back after this long, ms. */
 const followMs = 3_600_000
 
-/** What is not a resource: hardware.csv, boot timelines, DHCP leases, logs and progress of actions. */
+/** What is not a resource: hardware.csv, boot timelines, DHCP leases, images, logs and progress of actions. */
 export function ironwakeRoutes(app: KubeApp, deps: IronwakeDeps): void {
   hardwareCsvRoutes(app, deps)
   timelineRoute(app, deps)
   clinicRoutes(app, deps)
   workflowRoutes(app, deps)
   app.get('/ironwake/v1/leases', async () => ({ leases: deps.leases?.() ?? [] }))
+  app.get('/ironwake/v1/images', async () => {
+    const uses = await imageUses(deps.store)
+    const images = (await deps.images?.()) ?? []
+    return { images: images.map((image) => ({ ...image, usedBy: uses.get(image.name) ?? [] })) }
+  })
 }
 
 type Place = { namespace: string; name: string }

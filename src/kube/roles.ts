@@ -34,6 +34,7 @@ const withStatus = (resources: readonly string[]) => [
 const reports = [
   '/ironwake/v1/doctor/*',
   '/ironwake/v1/hardware/export',
+  '/ironwake/v1/images',
   '/ironwake/v1/leases',
   '/ironwake/v1/timeline/*',
   '/ironwake/v1/unknown',
