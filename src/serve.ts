@@ -266,6 +266,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     images: boot.listImages,
     workflowLogs: logs.read,
     workflowProgress: engine.workflowProgress,
+    workflows: engine,
     admission: {
       checkTemplate: templates.check,
       ruleFaults: (rule) => {

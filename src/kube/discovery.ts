@@ -1,6 +1,7 @@
 import { groupVersionOf, kinds } from '../model/kinds.ts'
 import type { KindInfo } from '../model/kinds.ts'
 import { mediaRanges } from './accept.ts'
+import { controlVerbs } from './workflow-control-verbs.ts'
 
 /** All served kinds, in the order of the table. */
 export const servedKinds: readonly KindInfo[] = Object.values(kinds)
@@ -27,7 +28,8 @@ export type Subresource = { name: string; verbs: readonly string[] }
 export function subresourcesOf({ kind, hasStatus }: KindInfo): readonly Subresource[] {
   const finalize = { name: 'finalize', verbs: ['update'] }
   const status = { name: 'status', verbs: ['get', 'patch', 'update'] }
-  return [...(kind === 'Namespace' ? [finalize] : []), ...(hasStatus ? [status] : [])]
+  const steering = kind === 'Workflow' ? controlVerbs.map((name) => ({ name, verbs: ['create'] })) : []
+  return [...(kind === 'Namespace' ? [finalize] : []), ...(hasStatus ? [status] : []), ...steering]
 }
 
 const namedGroups = [...new Set(groupVersions.map(({ group }) => group))].filter((group) => group !== '')

@@ -80,6 +80,8 @@ function pathsOf(info: KindInfo): Json {
     ['patch', 'patch'],
   ] as const
   const subresources = subresourcesOf(info).map(({ name, verbs: allowed }): [string, Json] => {
+    if (allowed.includes('create'))
+      return [`${collection}/{name}/${name}`, { post: steeringOf(info, name), parameters: named }]
     const served = actions.filter(([, verb]) => allowed.includes(verb))
     const operations = served.map(([action]) => [action, operation(action, capital(name))])
     return [`${collection}/{name}/${name}`, { ...Object.fromEntries(operations), parameters: named }]
@@ -137,6 +139,25 @@ function operationOf(info: KindInfo, action: Action, target: string): Json {
     },
     'x-kubernetes-action': action,
     'x-kubernetes-group-version-kind': gvkOf(info),
+  }
+}
+
+/** What is posted to a subresource that does something to its object. */
+function steeringOf(info: KindInfo, verb: string): Json {
+  const {
+    requestBody: _,
+    responses,
+    ...rest
+  } = operationOf(info, 'post', `Namespaced${info.kind}${capital(verb)}`)
+  const reason = { description: 'Why, for people.', type: 'string' }
+  const schema = { description: 'May be left out.', type: 'object', properties: { reason } }
+  const { '201': made, ...failures } = responses as Json
+  return {
+    ...rest,
+    description: `${capital(verb)} ${info.kind}`,
+    parameters: [],
+    requestBody: { content: { 'application/json': { schema } } },
+    responses: { '200': made, '201': made, ...failures },
   }
 }
 

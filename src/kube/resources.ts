@@ -21,6 +21,9 @@ import { replace } from './replace.ts'
 import { renderList, renderObject } from './representation.ts'
 import { keyFor, placeOf, queryOf, shapeOf } from './request.ts'
 import { serveWatch } from './watch.ts'
+import { controlVerbs } from './workflow-control-verbs.ts'
+import { controlWorkflow, withTurns } from './workflow-control.ts'
+import type { WorkflowControl } from './workflow-control.ts'
 
 export type ResourceDeps = {
   store: Store
@@ -34,6 +37,8 @@ export type ResourceDeps = {
   stalledMs?: number
   /** aborts when watches must end */
   shutdown: AbortSignal
+  /** carries Workflows out; without it they are only kept */
+  workflows?: WorkflowControl
   /** how `store` spells the states of Workflows */
   workflowStates: StateSpelling
 }
@@ -70,6 +75,11 @@ export function resourceRoutes(app: KubeApp, info: KindInfo, deps: ResourceDeps)
       PATCH: (request, reply) => patch(deps, info, request, reply, 'status'),
     }
   if (info.kind === 'Namespace') routes[`${object}/finalize`] = { PUT: (request) => finalize(deps, request) }
+  if (info.kind === 'Workflow')
+    for (const verb of controlVerbs)
+      routes[`${object}/${verb}`] = {
+        POST: (request, reply) => controlWorkflow(deps, info, verb, request, reply),
+      }
   const preHandler = info.kind === 'Workflow' ? [spelling(deps.workflowStates)] : []
   for (const [url, handlers] of Object.entries(routes)) {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
@@ -101,7 +111,7 @@ async function list(deps: ResourceDeps, info: KindInfo, request: Request, reply:
     return reply
   }
   const found = await listObjects(deps.store, info, namespace, options)
-  const rendered = renderList(shape, info, found, deps.clock.now())
+  const rendered = withTurns(deps, info, shape, found.items, renderList(shape, info, found, deps.clock.now()))
   // What a role may not see is taken out of whole answers only.
   const isWhole = found.items.length < longList || concealer(request.caller?.role, info.kind) !== undefined
   if (isWhole || !('items' in rendered)) return rendered
@@ -113,5 +123,6 @@ async function get(deps: ResourceDeps, info: KindInfo, request: Request): Promis
   const key = keyFor(info, placeOf(request))
   const object = await deps.store.get(key)
   if (!object) throw notFound(key)
-  return renderObject(shapeOf(request), info, object, deps.clock.now())
+  const shape = shapeOf(request)
+  return withTurns(deps, info, shape, [object], renderObject(shape, info, object, deps.clock.now()))
 }

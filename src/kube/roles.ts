@@ -1,4 +1,5 @@
 import type { Role } from '../model/role.ts'
+import { controlVerbs } from './workflow-control-verbs.ts'
 
 /** authorization.k8s.io ResourceRule: `*` stands for all; a subresource is named `resource/subresource`. */
 export type ResourceRule = {
@@ -26,6 +27,7 @@ const write = ['create', 'update', 'patch', 'delete', 'deletecollection']
 
 const provisioning = ['hardware', 'templates', 'workflows', 'workflowrulesets']
 const power = ['machines', 'jobs', 'tasks']
+const steering = controlVerbs.map((verb) => `workflows/${verb}`)
 const withStatus = (resources: readonly string[]) => [
   ...resources,
   ...resources.map((resource) => `${resource}/status`),
@@ -82,6 +84,7 @@ const admin: RoleRules = {
 const operator: RoleRules = {
   resources: [
     { apiGroups: tinkerbell, resources: withStatus(provisioning), verbs: [...read, ...write] },
+    { apiGroups: tinkerbell, resources: steering, verbs: ['create'] },
     { apiGroups: bmc, resources: withStatus(power), verbs: [...read, ...write] },
     {
       apiGroups: core,

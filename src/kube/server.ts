@@ -29,6 +29,7 @@ import { createStreams } from './streams.ts'
 import { tlsOptions } from './tls.ts'
 import type { Tls } from './tls.ts'
 import { tokenRoutes } from './tokens.ts'
+import type { WorkflowControl } from './workflow-control.ts'
 import type { IssueCertificate, Tokens } from './tokens.ts'
 
 export type KubeDeps = Omit<IronwakeDeps, 'shutdown'> & {
@@ -55,6 +56,8 @@ export type KubeDeps = Omit<IronwakeDeps, 'shutdown'> & {
   stalledMs?: number
   /** checks of Templates and Workflows before they are stored */
   admission?: Admission
+  /** carries Workflows out; without it they are only kept */
+  workflows?: WorkflowControl
   /** how clients of Workflows see their states; default `SUCCESS` */
   workflowStates?: StateSpelling
 }

@@ -84,6 +84,8 @@ export const kinds = {
       { name: 'Agent', from: 'status.currentState.agentID', priority: 0 },
       { name: 'Hardware', from: 'spec.hardwareRef', priority: 0 },
       { name: 'Template-Rendering', from: 'status.templateRendering', priority: 1 },
+      // Filled by the server: it depends on other Workflows.
+      { name: 'Queue', from: () => undefined, priority: 1 },
       age,
     ],
   },

@@ -67,7 +67,7 @@ export function againOf(
 }
 
 /** The Workflow that is made of `workflow`: the same wish under another name. */
-export function workflowAgain(verb: AgainVerb, workflow: Workflow, name: string): NewObject {
+export function workflowAgain(verb: AgainVerb, workflow: Workflow, name: string, reason = ''): NewObject {
   const { namespace, labels, name: old } = workflow.metadata
   return {
     apiVersion: workflow.apiVersion,
@@ -76,7 +76,10 @@ export function workflowAgain(verb: AgainVerb, workflow: Workflow, name: string)
       name,
       namespace,
       ...(labels ? { labels } : {}),
-      annotations: { [madeOf[verb]]: `${namespace}/${old}` },
+      annotations: {
+        [madeOf[verb]]: `${namespace}/${old}`,
+        ...(reason === '' ? {} : { 'ironwake.dev/reason': reason }),
+      },
     },
     spec: workflow.spec ?? {},
   }

@@ -4,6 +4,7 @@ import { attributesOf, segmentsOf } from '../../src/kube/attributes.ts'
 import type { Attributes } from '../../src/kube/attributes.ts'
 import { allows, authorize } from '../../src/kube/authorize.ts'
 import { rulesOf } from '../../src/kube/roles.ts'
+import { controlVerbs } from '../../src/kube/workflow-control-verbs.ts'
 import { kinds } from '../../src/model/kinds.ts'
 import { roles } from '../../src/model/role.ts'
 import type { Role } from '../../src/model/role.ts'
@@ -71,6 +72,15 @@ t.test('status goes with its resource for those who have it all', async (t) => {
         )
       }
   }
+})
+
+t.test('operators and admins steer Workflows, and nobody else', async (t) => {
+  for (const role of roles)
+    for (const verb of controlVerbs) {
+      const mayCreate = allows(role, resource('workflows.tinkerbell.org', 'create', verb))
+      t.equal(mayCreate, role === 'admin' || role === 'operator', `${role}: ${verb}`)
+    }
+  t.match(document, /`cancel`, `pause`, `resume`, `retry` and `restart` of a Workflow/)
 })
 
 t.test('docs/security.md says of every own route who may use it', async (t) => {

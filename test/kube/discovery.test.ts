@@ -2,6 +2,7 @@ import t from 'tap'
 import { mediaRanges } from '../../src/kube/accept.ts'
 import { discoveryForm } from '../../src/kube/discovery.ts'
 import { kinds } from '../../src/model/kinds.ts'
+import { controlVerbs } from '../../src/kube/workflow-control-verbs.ts'
 import { startServer } from './server.ts'
 import type { TestServer } from './server.ts'
 
@@ -48,6 +49,7 @@ for (const [path, group] of [
       plural,
       ...(kind === 'Namespace' ? [`${plural}/finalize`] : []),
       ...(hasStatus ? [`${plural}/status`] : []),
+      ...(kind === 'Workflow' ? controlVerbs.map((verb) => `${plural}/${verb}`) : []),
     ])
     t.same(
       body['resources'].map(({ name }: Body) => name),
@@ -62,6 +64,7 @@ for (const [path, group] of [
         '': all.filter((verb) => info.namespaced || verb !== 'deletecollection'),
         status: ['get', 'patch', 'update'],
         finalize: ['update'],
+        ...Object.fromEntries(controlVerbs.map((verb) => [verb, ['create']])),
       }
       t.same(resource['verbs'], verbs[subresource])
     }
