@@ -86,7 +86,8 @@ export function createEngine(deps: EngineDeps): Engine {
   const catalog = createCatalog()
   const serial = createSerial()
   const alarm = createAlarm(clock)
-  const agents = createAgents({ machineByAgent, silenceMs: 3 * heartbeatMs })
+  const silenceMs = 3 * heartbeatMs
+  const agents = createAgents({ machineByAgent, silenceMs })
   const progress = createProgressBook({ side, log })
   const listeners = createListeners({ log, logs, catalog })
   const settleMs = settleBeats * heartbeatMs
@@ -145,7 +146,7 @@ export function createEngine(deps: EngineDeps): Engine {
     progress,
     listeners,
     started: started.opened,
-    wake: () => alarm.at(agents.nextLoss() ?? Number.POSITIVE_INFINITY),
+    wake: () => alarm.at(clock.now() + silenceMs),
   })
 
   const watcher = createWatcher({

@@ -56,7 +56,9 @@ export function createRuns(deps: RunsDeps): Runs {
     decide: (workflow: Workflow) => { status: RunStatus; commands: RunCommand[] },
   ): Promise<{ workflow: Workflow; commands: RunCommand[] } | undefined> => {
     for (let tries = 0; tries < maxTries; tries++) {
-      const found = (await store.get({ kind: 'Workflow', ...ref })) as Workflow | undefined
+      // What is known is mostly what is stored: it is read only where a write has shown that it is not.
+      const known = tries === 0 ? catalog.get(ref.namespace, ref.name) : undefined
+      const found = known ?? ((await store.get({ kind: 'Workflow', ...ref })) as Workflow | undefined)
       if (!found) break
       const before: Workflow = found.status === undefined ? { ...found, status: {} } : found
       const { status, commands } = decide(before)
