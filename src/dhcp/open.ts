@@ -13,7 +13,12 @@ import { parseRange } from './range.ts'
 import { dhcpServer } from './server.ts'
 import type { DhcpDeps, PoolDeps } from './server.ts'
 
-type Settings = { interface: readonly string[]; dhcp: DhcpConfig; http: { port: number } }
+type Settings = {
+  interface: readonly string[]
+  dhcp: DhcpConfig
+  http: { port: number }
+  syslog: { port: number }
+}
 type Deps = Pick<
   DhcpDeps,
   'machineByMac' | 'ready' | 'scriptUrl' | 'strangerUrl' | 'record' | 'log' | 'clock' | 'serverIp' | 'observe'
@@ -21,6 +26,9 @@ type Deps = Pick<
   side: SideStore
   machineByIp(ip: Ip4): Machine | undefined
 }
+
+/** The only port that clients of option 7 (RFC 2132 §3.9) send to: none is told a server on another one. */
+const syslogPort = 514
 
 /** DHCP as it is configured. */
 export type OpenDhcp = {
@@ -56,6 +64,7 @@ export async function openDhcp(config: Settings, deps: Deps): Promise<OpenDhcp |
         port: dhcp.port,
         proxyPort: dhcp.proxyPort,
         httpPort: config.http.port,
+        syslogIp: config.syslog.port === syslogPort ? deps.serverIp : undefined,
         archBinaries: archBinaries.length > 0 ? parseArchBinaries(archBinaries) : undefined,
         clientRate: { perSecond: clientRate, burst: 3 * clientRate },
         pool,

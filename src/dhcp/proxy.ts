@@ -55,6 +55,8 @@ function proxyReply(kind: 'offer' | 'ack', query: Query, { machine, boot, contex
   const options = firstOptions(kind, query, context)
   addBootOptions(options, query, machine, boot)
   setOption(options, dhcpOption.vendorClass, query.client.stage === 'http' ? 'HTTPClient' : 'PXEClient')
+  const { syslogIp } = context
+  if (query.client.stage === 'ipxe') setOption(options, dhcpOption.logServers, syslogIp && [syslogIp])
   // the answer of the other server is the one that iPXE looks for this in
   options.delete(dhcpOption.ipxe.code)
   setOption(options, dhcpOption.clientMachineId, getOption(query.packet.options, dhcpOption.clientMachineId))

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { udhcpc } from '../interop/dhcp-clients.ts'
@@ -20,7 +20,8 @@ if (!skip) {
   site = await createSite(async () => {})
   t.teardown(() => site[Symbol.asyncDispose]())
 }
-t.setTimeout(120_000)
+t.jobs = 4
+t.setTimeout(240_000)
 
 async function place(flags: Record<string, string>): Promise<{ bridge: Bridge; server: LiveServer }> {
   const space = await site.space()
@@ -59,7 +60,7 @@ async function readAll({ space }: Host): Promise<string> {
 
 t.test(
   'a lease of the pool says who asks, whether a Hardware knows the machine or not',
-  { skip },
+  { skip, buffered: true },
   async (t) => {
     const { bridge, server } = await place({ 'dhcp.pool.range': '192.168.77.100-192.168.77.102' })
     t.teardown(() => server[Symbol.asyncDispose]())
@@ -79,7 +80,7 @@ t.test(
 
 t.test(
   'what a machine took from another DHCP server says who asks, but for secrets',
-  { skip: skip || (await missing('dnsmasq')) },
+  { skip: skip || (await missing('dnsmasq')), buffered: true },
   async (t) => {
     const { bridge, server } = await place({ 'dhcp.mode': 'auto-proxy' })
     t.teardown(() => server[Symbol.asyncDispose]())
@@ -94,3 +95,25 @@ t.test(
     t.match(await server.waitFor(known, 'metadata'), { withheld: true })
   },
 )
+
+for (const [port, want] of [
+  ['514', 'c0a84d01'],
+  ['5514', ''],
+] as const)
+  t.test(
+    `while syslog is on port ${port}, clients are told ${want ? 'this' : 'no'} log server`,
+    { skip, buffered: true },
+    async (t) => {
+      const { bridge, server } = await place({
+        'dhcp.pool.range': '192.168.77.100-192.168.77.102',
+        'syslog.port': port,
+      })
+      t.teardown(() => server[Symbol.asyncDispose]())
+      const { space, folder } = await addHost(site, bridge, '192.168.77.200', { mac: known })
+      const hook = join(folder, 'tell')
+      await writeFile(hook, `#!/bin/sh\n[ "$1" != bound ] || echo "$opt7" > '${folder}/told'\n`)
+      await chmod(hook, 0o755)
+      await space.run('busybox', 'udhcpc', '-q', '-n', '-f', '-O', '7', '-s', hook, '-i', 'eth0')
+      t.equal((await readFile(join(folder, 'told'), 'utf8')).trim(), want)
+    },
+  )

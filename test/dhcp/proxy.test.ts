@@ -230,3 +230,10 @@ t.test('an HTTP client hears its own class, iPXE the one that makes the offer a 
   t.equal(getOption(ipxe, dhcpOption.vendorClass), 'PXEClient')
   t.notOk(ipxe.has(175))
 })
+
+t.test('iPXE is told where to log; a firmware, which does not, is not', async (t) => {
+  const syslog = { syslogIp: serverIp }
+  const told = optionsOf({ ...discover, ...seabiosIpxe }, {}, syslog)
+  t.same(getOption(told, dhcpOption.logServers), [serverIp])
+  t.notOk(optionsOf({ ...discover, ...ovmfPxe }, {}, syslog).has(7))
+})
