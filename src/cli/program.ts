@@ -10,6 +10,7 @@ import { imageCommands } from './image.ts'
 import { leaseCommands } from './lease.ts'
 import { objectCommands } from './objects.ts'
 import { dataText } from './output.ts'
+import { ruleSetCommands } from './ruleset.ts'
 import { templateCommands } from './template.ts'
 import { timelineCommand } from './timeline.ts'
 import { tokenCommands } from './token.ts'
@@ -46,6 +47,7 @@ export function buildProgram(deps: CliDeps): Command {
   objectCommands(program, deps)
   templateCommands(program, deps)
   workflowCommands(program, deps)
+  ruleSetCommands(program, deps)
   timelineCommand(program, deps)
   leaseCommands(program, deps)
   imageCommands(program, deps)
