@@ -16,7 +16,7 @@ const told = {
   networkInterfaces: [{ mac: '52:54:00:00:00:01' }],
   product: { vendor: 'Dell Inc.', name: 'PowerEdge R640' },
 }
-const hardwareOf = (name: string, annotations?: object) => ({
+const hardwareOf = (name: string, annotations?: Record<string, string>) => ({
   apiVersion,
   kind: 'Hardware',
   metadata: { name, namespace: 'ns1', ...(annotations && { annotations }) },
