@@ -23,8 +23,8 @@ type Bucket = { left: number; at: number }
 /** `at`: what it has been given, in bytes, counted so that who comes late gets nothing for the time before. */
 type Machine = { at: number; lanes: number; asks: Ask[]; bucket: Bucket }
 
-/** given at once: a hundredth of a second, but no less than a disk likes to read */
-const portionOf = (perSecond: number) => (perSecond === 0 ? Infinity : Math.max(16 * 1024, perSecond / 100))
+/** given at once: a twentieth of a second, so that a busy machine is not late for its turn, but no less than a disk likes to read */
+const portionOf = (perSecond: number) => (perSecond === 0 ? Infinity : Math.max(16 * 1024, perSecond / 20))
 
 /** machines that are remembered after their last transfer, so that they get no more by coming again */
 const remembered = 1000

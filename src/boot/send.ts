@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Transfer } from './budget.ts'
 import type { OpenFile } from './open.ts'
-import { loadPourer, pourFile } from './pour.ts'
+import { loadPourer } from './pour.ts'
 import type { Pourer } from './pour.ts'
 import { answerFor } from './range.ts'
 import type { Allowance } from './rate.ts'
@@ -26,6 +26,7 @@ const chunkBytes = { most: 1024 * 1024, least: 16 * 1024 }
 const chunksInFlight = 3
 /** what is longer is sent by the system as far as it can, but for its last bytes */
 const pouredFrom = 1024 * 1024
+const leadingBytes = 16 * 1024
 /** what a transfer that waits for its turn sends now and then, so that its reader does not give up */
 const signOfLife = 1024
 /** what a download that starts leaves to the others: each new one gets its share of this */
@@ -134,13 +135,23 @@ type Stretch = { start: number; length: number; allowance?: Allowance | undefine
 
 /** @returns how many bytes the system took; some of the last ones are left */
 async function pourMost(
-  { number, readInto }: OpenFile,
+  file: OpenFile,
   response: ServerResponse,
   { start, length, allowance }: Stretch,
   { pourer }: Downloads,
 ): Promise<number> {
-  if (!pourer || number === undefined || length < pouredFrom) return 0
-  return pourFile(pourer, { number, readInto }, response, start, length - chunkBytes.least, allowance)
+  if (!pourer || file.number === undefined || length < pouredFrom) return 0
+  // once the system has taken these, nothing that was written before is left with Node
+  let bytes = await pump(file, response, { start, length: leadingBytes, allowance }, leadingBytes)
+  const end = length - chunkBytes.least
+  for (let goesOn = bytes > 0; goesOn && bytes < end;) {
+    const most = allowance ? await allowance.take(end - bytes) : end - bytes
+    const sent = most > 0 ? await pourer.pour(response, file.number, start + bytes, most) : 0
+    allowance?.giveBack(most - sent)
+    bytes += sent
+    goesOn = most > 0 && sent === most
+  }
+  return bytes
 }
 
 /** @returns how many bytes the system took */
