@@ -189,7 +189,7 @@ export const cases: Case[] = [
   },
   {
     template: 'wipe-disks',
-    values: { confirm: name },
+    values: { confirm: name, extent: 'full' },
     leaves: 'nothing',
     async check(t, _, { machine }) {
       t.equal(await run('sh', '-c', `wipefs --noheadings "${machine.disk}"`), '', 'nothing is found on it')

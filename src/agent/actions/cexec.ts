@@ -35,7 +35,7 @@ export async function cexec(run: ActionRun, machine: Machine): Promise<ActionRes
   const request = parseRequest(run.environment)
   const work = workOf(request, run.environment)
   const device = await deviceOf(request, run, machine)
-  run.log(`${device.where} (${request.fsType}): ${run.environment['CMD_LINE']}`)
+  run.log(`${device.where} (${request.fsType}): ${beginning(run.environment['CMD_LINE'] ?? '')}`)
   let last = ''
   const gate = new LineGate(
     (line) => run.log(line),
@@ -65,6 +65,12 @@ async function deviceOf({ device, chroot }: Request, { signal }: ActionRun, { di
   if (!device) return { path: 'none', where: 'in the netboot OS' }
   const { path } = await disks.inspect(device, signal)
   return { path, where: `${chroot ? 'in' : 'beside'} ${path}` }
+}
+
+/** A script is not told as a whole. */
+function beginning(script: string): string {
+  const [first = '', ...more] = script.trim().split('\n')
+  return more.length > 0 ? `${first} …` : first
 }
 
 const diskWords = ['BLOCK_DEVICE', 'FS_TYPE', 'CHROOT']
