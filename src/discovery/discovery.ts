@@ -192,10 +192,10 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   }
 
   const judgeWhatIsDue = async (signal: AbortSignal) => {
+    signal.addEventListener('abort', () => wake(), { once: true })
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {
         wake = resolve
-        signal.addEventListener('abort', () => resolve(), { once: true })
         if (due.size > 0 || signal.aborted) resolve()
       })
       await clock.sleep(settleMs, signal)
@@ -239,8 +239,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       },
     }),
     run: async (signal) => {
-      const stop = AbortSignal.any([signal])
-      await Promise.all([ruleSets.run(onChange, stop), judgeWhatIsDue(stop)])
+      await Promise.all([ruleSets.run(onChange, signal), judgeWhatIsDue(signal)])
     },
   }
 }
