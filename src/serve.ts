@@ -177,7 +177,11 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     serverIp: address,
     observe: metrics.dhcp,
     scriptUrl,
-    strangerUrl: (mac) => `${baseUrl}/ipxe/script/${mac}/auto.ipxe`,
+    // one that was only discovered is booted as a stranger, and known by now
+    strangerUrl: (mac) => {
+      const known = lookup.machineByMac(mac)
+      return known ? scriptUrl(known) : `${baseUrl}/ipxe/script/${mac}/auto.ipxe`
+    },
   })
   const { machineByIp, whoAt, isHearsay } = askersOf({ lookup, ...dhcp })
   const askers = { ...lookup, machineByIp }
