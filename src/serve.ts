@@ -125,6 +125,15 @@ const inventoryDeps = ({ opened, lookup, log }: House) => ({
   log: log.child({ part: 'inventory' }),
 })
 
+/** Traces of boots, loaded only where they are wanted. */
+async function openTraces({ config, log, lookup, timeline }: House) {
+  const { endpoint } = config.otlp
+  if (endpoint === '') return undefined
+  const { otlpTraces } = await import('./trace/otlp.ts')
+  const { machineByMac } = lookup
+  return otlpTraces({ endpoint, version, timeline, machineByMac, clock, log: log.child({ part: 'traces' }) })
+}
+
 /** Rendering as this server is told to do it. */
 function templatesOf({ config, env }: House) {
   const outside = config.templates.allowNonHermetic ? processOutside(env, clock.now) : undefined
@@ -168,8 +177,10 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   })
   const baseUrl = `http://${address}:${config.http.port}`
   const scriptUrl = ({ mac }: Machine) => `${baseUrl}/ipxe/script/${mac}/${identity.nonce(mac)}/auto.ipxe`
+  const traces = await openTraces(house)
   const dhcp = await openDhcp(config, {
     ...lookup,
+    traceParent: traces?.parentOf,
     side,
     clock,
     record,
@@ -364,12 +375,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     metrics.http('metadata', app)
     parts[`metadata:${port}`] = listening(app, address, port, listeners.expect(`metadata:${port}`))
   }
-  if (config.otlp.endpoint !== '') {
-    const { otlpTraces } = await import('./trace/otlp.ts')
-    const { endpoint } = config.otlp
-    const { machineByMac } = lookup
-    parts['traces'] = otlpTraces({ endpoint, version, timeline, machineByMac, clock, log: part('traces') })
-  }
+  if (traces) parts['traces'] = traces.run
   if (dhcp) parts['dhcp'] = dhcp.serve(listeners.expect('dhcp'))
   return { parts, bound: listeners.complete }
 }

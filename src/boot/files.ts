@@ -1,3 +1,5 @@
+import { withoutTrace } from '../model/trace-parent.ts'
+
 /** A file that boot services hand out: which directory it lives in, and its path below that. */
 export type BootFile =
   | { root: 'ipxe' | 'os' | 'image' | 'asset'; path: string }
@@ -19,9 +21,6 @@ export const ipxeBinaries: Readonly<Record<string, string>> = {
   'snp-arm64.efi': 'ipxe-arm64.efi',
 }
 
-/** OpenTelemetry trace context that Tinkerbell's DHCP appends to names: version, trace id, span id, flags. */
-const traceSuffix = /-00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-
 const maxNameLength = 255
 
 /**
@@ -36,7 +35,7 @@ export function tftpFile(name: string): BootFile | undefined {
 /** What `/ipxe/binary/<name>` means: the last part of the name counts. `name` is decoded. */
 export function binaryFile(name: string): BootFile | undefined {
   const parts = pathParts(name)
-  const base = parts?.at(-1)?.replace(traceSuffix, '')
+  const base = parts && withoutTrace(parts.at(-1)!)
   if (!base) return undefined
   if (base === 'autoexec.ipxe') return { root: 'text', path: base }
   return { root: 'ipxe', path: Object.hasOwn(ipxeBinaries, base) ? ipxeBinaries[base]! : base }

@@ -70,10 +70,11 @@ export function createAnswers(limit = mostOctets): Answers {
   }
 }
 
-/** A lease of the pool changes with each answer; a refusal and a message that is too full are worth a look each time. */
+/** A lease of the pool changes with each answer, a trace with each boot; a refusal and a message that is too full are worth a look each time. */
 function mayRepeat(query: Query, reply: Reply, { leftOut }: Message, { pool }: DhcpContext): boolean {
   const isGiven = reply.kind === 'offer' || reply.kind === 'ack'
   const isOverloaded = query.packet.options.has(dhcpOption.overload.code)
+  if (isGiven && reply.boot.kind !== 'none' && reply.boot.trace) return false
   return isGiven && reply.change === undefined && !pool && !isOverloaded && leftOut.length === 0
 }
 

@@ -2,6 +2,8 @@ import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
 import type { Mac } from '../model/mac.ts'
 import type { Machine } from '../model/machine.ts'
+import { traceOctets, traceSuffix, withoutTrace } from '../model/trace-parent.ts'
+import type { TraceParent } from '../model/trace-parent.ts'
 import { binaryFor, isRaspberryPi, raspberryPiArch } from './arch.ts'
 import type { ArchBinaries } from './arch.ts'
 import { textBytes } from './options/codec.ts'
@@ -14,7 +16,13 @@ import type { Client, Query } from './query.ts'
  * are iPXE for a firmware; `refused` names a file that does not exist.
  */
 export type Boot =
-  | { kind: 'custom' | 'script' | 'tftp' | 'http' | 'refused'; file: string; server: string }
+  | {
+      kind: 'custom' | 'script' | 'tftp' | 'http' | 'refused'
+      file: string
+      server: string
+      /** of this boot, where boots are traced */
+      trace?: TraceParent
+    }
   | { kind: 'none'; why: 'not-netboot' | 'netboot-off' | 'unknown-arch' }
 
 export type BootContext = {
@@ -28,6 +36,8 @@ export type BootContext = {
   strangerUrl?: ((mac: Mac) => string) | undefined
   /** boot programs by architecture, before our own */
   archBinaries?: ArchBinaries | undefined
+  /** the span of the boot that the machine is in, or begins by asking; none where boots are not traced */
+  traceParent?: ((mac: Mac, client: Client['stage']) => TraceParent | undefined) | undefined
 }
 
 /**
@@ -39,13 +49,15 @@ export function bootOf(client: Client, machine: Machine, context: BootContext): 
   if (server && file) return { kind: 'custom', file, server }
   if (client.stage === 'os') return { kind: 'none', why: 'not-netboot' }
   if (!context.netboot) return { kind: 'none', why: 'netboot-off' }
-  if (client.stage === 'ipxe')
-    return { kind: 'script', file: context.scriptUrl(machine), server: context.serverIp }
+  const trace = context.traceParent?.(machine.mac, client.stage)
+  const common = { server: context.serverIp, ...(trace && { trace }) }
+  if (client.stage === 'ipxe') return { kind: 'script', file: context.scriptUrl(machine), ...common }
   const binary = machine.ipxe.binary || binaryFor(archsOf(client, machine), context.archBinaries)
   if (!binary) return { kind: 'none', why: 'unknown-arch' }
-  if (client.stage === 'firmware') return { kind: 'tftp', file: binary, server: context.serverIp }
-  const url = `http://${context.serverIp}:${context.httpPort}/ipxe/binary/${encodeURI(binary)}`
-  return { kind: 'http', file: url, server: context.serverIp }
+  const suffix = trace ? traceSuffix(trace) : ''
+  if (client.stage === 'firmware') return { kind: 'tftp', file: binary + suffix, ...common }
+  const url = `http://${context.serverIp}:${context.httpPort}/ipxe/binary/${encodeURI(binary)}${suffix}`
+  return { kind: 'http', file: url, ...common }
 }
 
 /** The boot ROM of a Raspberry Pi calls itself a PC. */
@@ -83,19 +95,21 @@ export function addBootOptions(
   setOption(options, dhcpOption.tftpServers, server && [server])
   const wantsOption = asked?.includes(dhcpOption.bootFileName.code) || !fits(boot.file, layout.file.size)
   if (boot.kind === 'custom' || wantsOption) setOption(options, dhcpOption.bootFileName, boot.file + end)
-  addFirmwareOptions(options, query, machine)
+  addFirmwareOptions(options, query, machine, boot.trace)
 }
 
 function addFirmwareOptions(
   options: Map<number, Uint8Array>,
   { client, packet }: Query,
   machine: Machine,
+  trace: TraceParent | undefined,
 ): void {
   const { stage } = client
   if (stage === 'os') return
   if (stage === 'firmware') setOption(options, dhcpOption.vendorClass, 'PXEClient')
   if (stage === 'http') setOption(options, dhcpOption.vendorClass, 'HTTPClient')
   const specific = vendorOptions(stage, machine, packet.options)
+  if (trace) specific.set(69, traceOctets(trace))
   if (specific.size > 0) setOption(options, dhcpOption.vendorSpecific, specific)
   // iPXE takes an offer of class PXEClient for a proxy's and asks again on port 4011: none for it
   if (stage === 'ipxe') setOption(options, dhcpOption.ipxe, new Map([[176, Uint8Array.of(1)]]))
@@ -105,7 +119,8 @@ function addFirmwareOptions(
 /**
  * Option 43 (PXE 2.1 table 2-1): 6 = 8 takes the boot file named here, without a search for boot servers; 71 is the
  * boot item that a client asks for on port 4011. 9 and 10 are the menu that the ROM of a Raspberry Pi looks for. 116 is
- * the VLAN to boot in, as text, which iPXE scripts read as `${43.116:string}`.
+ * the VLAN to boot in, as text, which iPXE scripts read as `${43.116:string}`. 69 is the trace of this boot, where there
+ * is one.
  */
 function vendorOptions(
   stage: Client['stage'],
@@ -126,7 +141,7 @@ function vendorOptions(
   return found
 }
 
-/** The file for logs and timelines: a script URL without its nonce, which is a secret of this boot. */
+/** The file for logs and timelines: a script URL without its nonce, which is a secret of this boot; a name without its trace. */
 export function publicFile(file: string): string {
-  return file.replace(/(\/ipxe\/script\/[^/]+\/)[^/]+(\/[^/]+)$/, '$1…$2')
+  return withoutTrace(file).replace(/(\/ipxe\/script\/[^/]+\/)[^/]+(\/[^/]+)$/, '$1…$2')
 }

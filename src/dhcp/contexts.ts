@@ -12,10 +12,11 @@ export type Door = NonNullable<DhcpContext['door']>
 
 /** What decisions on a link depend on, made anew when its addresses are. */
 export function contexts(deps: DhcpDeps) {
-  const { serverIp, httpPort, syslogIp, netboot = true, mode, archBinaries, pool } = deps
+  const { serverIp, httpPort, syslogIp, netboot = true, mode, archBinaries, traceParent, pool } = deps
   const scriptUrl = (machine: Machine) => deps.scriptUrl(machine)
   const strangerUrl = (mac: Mac) => deps.strangerUrl?.(mac) ?? ''
-  const common = { serverIp, httpPort, syslogIp, netboot, mode, archBinaries, scriptUrl, strangerUrl }
+  const urls = { scriptUrl, strangerUrl }
+  const common = { serverIp, httpPort, syslogIp, netboot, mode, archBinaries, traceParent, ...urls }
   const made = new Map<Link, DhcpContext & { poolLink: Pool['link'] | undefined }>()
 
   return (link: Link, door: Door, machine: Machine | undefined): DhcpContext => {

@@ -5,6 +5,7 @@ import type { Machine } from '../model/machine.ts'
 import type { Logger } from '../log.ts'
 import type { RecordStage } from '../timeline/stage.ts'
 import type { ArchBinaries } from './arch.ts'
+import type { BootContext } from './boot.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DhcpMode } from './reply.ts'
@@ -46,6 +47,7 @@ export type DhcpDeps = {
   /** whether clients get boot files; yes when left out */
   netboot?: boolean | undefined
   archBinaries?: ArchBinaries | undefined
+  traceParent?: BootContext['traceParent']
   /** messages that one client may send, a second and at once; any number when left out */
   clientRate?: { perSecond: number; burst: number }
   pool?: PoolDeps | undefined

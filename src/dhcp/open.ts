@@ -21,7 +21,16 @@ type Settings = {
 }
 type Deps = Pick<
   DhcpDeps,
-  'machineByMac' | 'ready' | 'scriptUrl' | 'strangerUrl' | 'record' | 'log' | 'clock' | 'serverIp' | 'observe'
+  | 'machineByMac'
+  | 'ready'
+  | 'scriptUrl'
+  | 'strangerUrl'
+  | 'record'
+  | 'log'
+  | 'clock'
+  | 'serverIp'
+  | 'observe'
+  | 'traceParent'
 > & {
   side: SideStore
   machineByIp(ip: Ip4): Machine | undefined

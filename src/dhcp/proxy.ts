@@ -53,7 +53,8 @@ type Answer = { machine: Machine; boot: Exclude<Boot, { kind: 'none' }>; context
 
 function proxyReply(kind: 'offer' | 'ack', query: Query, { machine, boot, context }: Answer): Reply {
   const options = firstOptions(kind, query, context)
-  addBootOptions(options, query, machine, boot)
+  const { trace: _, ...untraced } = boot
+  addBootOptions(options, query, machine, untraced)
   setOption(options, dhcpOption.vendorClass, query.client.stage === 'http' ? 'HTTPClient' : 'PXEClient')
   const { syslogIp } = context
   if (query.client.stage === 'ipxe') setOption(options, dhcpOption.logServers, syslogIp && [syslogIp])

@@ -1,6 +1,7 @@
 import type { Ip4 } from '../model/ip4.ts'
 import type { Machine } from '../model/machine.ts'
 import type { Mac } from '../model/mac.ts'
+import { withoutTrace } from '../model/trace-parent.ts'
 import type { TftpFile } from './blocks.ts'
 import { assetPath, ownFile } from './names.ts'
 
@@ -21,7 +22,8 @@ export type TftpFilesDeps<File extends TftpFile> = {
 export function tftpFiles<File extends TftpFile>(
   deps: TftpFilesDeps<File>,
 ): (name: string, from: { ip: Ip4 | undefined }) => Promise<File | undefined> {
-  return async (name, { ip }) => {
+  return async (asked, { ip }) => {
+    const name = withoutTrace(asked)
     const machine = ip && deps.machineByIp(ip)
     const own = ownFile(name, { machine, machineByMac: deps.machineByMac })
     if (own?.kind === 'text') return deps.openText(own.text)

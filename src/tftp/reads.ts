@@ -4,6 +4,7 @@ import { messageOf } from '../model/error.ts'
 import { parseIp4 } from '../model/ip4.ts'
 import type { Ip4 } from '../model/ip4.ts'
 import { createLimiter } from '../model/limiter.ts'
+import { withoutTrace } from '../model/trace-parent.ts'
 import type { Facts, Stage } from '../timeline/stage.ts'
 import type { TftpFile } from './blocks.ts'
 import { sharedLine } from './line.ts'
@@ -141,7 +142,7 @@ export function createReads(deps: TftpDeps, socket: dgram.Socket): Reads {
   }
 
   function ended(peer: Peer, request: Request, outcome: Outcome, facts: { total: number; ms: number }): void {
-    const file = shown(request.file)
+    const file = shown(withoutTrace(request.file))
     observe?.ended(outcome.end === 'failed' ? outcome.why : outcome.end, outcome.bytes, facts.ms)
     if (outcome.end === 'sent') note(peer, 'tftp-read', { file, bytes: facts.total, ms: facts.ms })
     if (outcome.end === 'failed')
@@ -151,7 +152,7 @@ export function createReads(deps: TftpDeps, socket: dgram.Socket): Reads {
   function refuse(peer: Peer, request: Request, code: number, message: string, outcome: TftpOutcome): void {
     observe?.refused(outcome)
     const why = outcome === 'too-many-transfers' ? outcome : message
-    note(peer, 'tftp-failed', { file: shown(request.file), why })
+    note(peer, 'tftp-failed', { file: shown(withoutTrace(request.file)), why })
     say(peer, { op: 'error', code, message })
   }
 

@@ -33,7 +33,7 @@ t.test('a collector gets one trace for a boot, with its parts as children', asyn
     machineByMac: (mac) => (mac === machine.mac ? machine : undefined),
     clock,
     log: silent,
-  })(stop.signal)
+  }).run(stop.signal)
   const record = (after: number, ...stage: [Parameters<typeof timeline.record>[1], object?]) => {
     now += after
     timeline.record(machine.mac, stage[0], { ...stage[1] })
@@ -83,6 +83,36 @@ t.test('a collector gets one trace for a boot, with its parts as children', asyn
   )
 })
 
+t.test('the trace of a boot is known before it begins, to whoever asks for an address', async (t) => {
+  using collector = await startCollector()
+  const clock = systemClock
+  const { side, close } = await openSqlite(':memory:', { clock })
+  t.teardown(close)
+  const log = pino({ level: 'silent' })
+  const timeline = createTimeline({ side, clock, log })
+  const stop = new AbortController()
+  const machineByMac = (mac: string) => (mac === machine.mac ? machine : undefined)
+  const traces = otlpTraces({ endpoint: collector.url, version: '1', timeline, machineByMac, clock, log })
+  t.equal(traces.parentOf(machine.mac, 'firmware'), undefined, 'not yet')
+  const ended = traces.run(stop.signal)
+  t.equal(traces.parentOf(parseMac('02:00:00:00:00:99')!, 'firmware'), undefined, 'nor of strangers')
+  const first = traces.parentOf(machine.mac, 'firmware')
+  timeline.record(machine.mac, 'dhcp-discover', { client: 'firmware' })
+  t.same(traces.parentOf(machine.mac, 'firmware'), first, 'its REQUEST')
+  timeline.record(machine.mac, 'dhcp-discover', { client: 'ipxe' })
+  timeline.record(machine.mac, 'boot-script', { target: 'disk' })
+  const second = traces.parentOf(machine.mac, 'firmware')
+  t.not(second?.traceId, first?.traceId, 'another boot')
+  timeline.record(machine.mac, 'dhcp-discover', { client: 'firmware' })
+  stop.abort()
+  await ended
+  const roots = collector.spans().filter(({ name }) => name === 'boot')
+  t.same(
+    roots.map(({ traceId, spanId }) => ({ traceId, spanId })),
+    [first, second],
+  )
+})
+
 t.test(
   'a collector that is not there is warned of, and the end waits for it no longer than it may',
   async (t) => {
@@ -94,9 +124,14 @@ t.test(
     const timeline = createTimeline({ side, clock, log: pino({ level: 'silent' }) })
     const stop = new AbortController()
     const endpoint = 'http://127.0.0.1:9'
-    const ended = otlpTraces({ endpoint, version: '1', timeline, machineByMac: () => machine, clock, log })(
-      stop.signal,
-    )
+    const ended = otlpTraces({
+      endpoint,
+      version: '1',
+      timeline,
+      machineByMac: () => machine,
+      clock,
+      log,
+    }).run(stop.signal)
     timeline.record(machine.mac, 'boot-script', { target: 'disk' })
     timeline.record(machine.mac, 'phone-home')
     stop.abort()
