@@ -48,8 +48,9 @@ export async function writePlaced(
   gaps: readonly (readonly [from: number, to: number])[] = [],
 ): Promise<number> {
   const { file, direct } = await device.openDirect()
+  let writer: DiskWriter | undefined
   try {
-    const writer = await DiskWriter.begin(device, file, direct)
+    writer = await DiskWriter.begin(device, file, direct)
     for (const [from, to] of gaps) await writer.zero(from, to)
     const sweep = createSweep()
     for await (const { at, bytes } of pieces) {
@@ -58,6 +59,7 @@ export async function writePlaced(
     }
     return await writer.finish(approve)
   } finally {
+    await writer?.settled()
     await file.close()
   }
 }
@@ -73,6 +75,8 @@ class DiskWriter {
   #turn = 0
   #end = 0
   #zeroRun = { from: 0, to: 0 }
+  /** the run of zeros that is being written beside the parts */
+  #zeroing: Promise<void> = Promise.resolve()
 
   private constructor(device: Device, file: FileHandle, parts: Part[], first: Buffer, noughts: Buffer) {
     this.#device = device
@@ -115,6 +119,7 @@ class DiskWriter {
   async finish(approve: () => void): Promise<number> {
     await this.#flush()
     await this.#endZeroRun()
+    await this.#zeroing
     await Promise.all(this.#parts.map((part) => part.busy))
     const sync = () => onDisk(this.#device, 'what was written', this.#file.sync())
     await sync()
@@ -122,6 +127,11 @@ class DiskWriter {
     if (this.#end) await writePart(this.#device, this.#file, this.#first, 0, Math.min(this.#end, block))
     await sync()
     return this.#end
+  }
+
+  /** Resolves when nothing is being written any more: whoever writes next to this disk comes after it. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#zeroing, ...this.#parts.map(({ busy }) => busy)])
   }
 
   /** @returns how many of the bytes the current part took */
@@ -159,7 +169,9 @@ class DiskWriter {
   async #endZeroRun(): Promise<void> {
     const { from, to } = this.#zeroRun
     this.#zeroRun = { from: 0, to: 0 }
-    if (to > from) await this.#writeZeros(from, to)
+    if (to <= from) return
+    await this.#zeroing
+    this.#zeroing = quietly(this.#writeZeros(from, to))
   }
 
   async #writeZeros(from: number, to: number): Promise<void> {
