@@ -16,7 +16,7 @@ import { actions, createTemplate, createWorkflows } from './workflows.ts'
 
 /** agents of each kind; fewer of them get a Workflow where 10,000 would only take longer */
 const agentCount = 10_000
-const workflowCounts: Record<Kind, number> = { own: 10_000, current: 1500, legacy: 1500 }
+const workflowCounts: Record<Kind, number> = { own: 10_000, current: 1000, legacy: 1000 }
 /** agents with a connection each, from which follows what 10,000 would need */
 const aloneCount = 2000
 /** as many calls as one connection may have */
