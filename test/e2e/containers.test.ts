@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { whyNoLab } from '../../src/lab/ability.ts'
@@ -7,6 +7,7 @@ import type { Lab } from '../../src/lab/scenario.ts'
 import { imageOf, layerOf, layers } from '../agent/oci/images.ts'
 import { noRegistry } from '../agent/oci/registry.ts'
 import { run } from '../fire/machine.ts'
+import { makeDisk } from '../workflows/disks.ts'
 import { labRegistry, registryFlags, registryHost } from '../workflows/registry.ts'
 import { order, orderShipped } from './order.ts'
 import { inLab, machineOf, stageMs, untilSuccess } from './steps.ts'
@@ -20,6 +21,25 @@ async function busyboxImage(lab: Lab) {
   await run('cp', '-L', '/bin/busybox', join(tree, 'bin/busybox'))
   for (const name of ['sh', 'dd', 'echo', 'sync']) await run('ln', '-s', 'busybox', join(tree, 'bin', name))
   return imageOf({ layers: [layers.gzip(layerOf(tree))], config: { Entrypoint: ['/bin/sh', '-c'] } })
+}
+
+/** Before the machine is made: its disk, with the kind of partition that Flatcar has its configuration on. */
+async function diskWithBtrfs(lab: Lab, name: string): Promise<void> {
+  const file = join(lab.dir, `${name}.raw`)
+  await makeDisk(file, [{ number: 6, mib: 32, format: 'btrfs', label: 'OEM', tree: {} }])
+  await run('truncate', '-s', '2048M', file)
+}
+
+/** The text of a file there; the partition begins behind five of 1 MiB. */
+async function onBtrfs(lab: Lab, disk: string, path: string): Promise<string> {
+  const folder = join(lab.dir, 'look')
+  await mkdir(folder)
+  await run('mount', '-o', `ro,loop,offset=${6 * 2 ** 20},sizelimit=${32 * 2 ** 20}`, disk, folder)
+  try {
+    return await readFile(join(folder, path), 'utf8')
+  } finally {
+    await run('umount', folder)
+  }
 }
 
 const place = 3 * 2 ** 20
@@ -41,6 +61,7 @@ t.test(
       await push('tools/busybox', 'v1', blobs, [manifest])
       await importMachines(lab, [target])
       await orderShipped(lab, 'inventory', target)
+      await diskWithBtrfs(lab, target.name)
       const machine = await machineOf(lab, 'bios', target)
       await machine.powerOn()
       await untilSuccess(lab, 'inventory', 2 * stageMs)
@@ -59,6 +80,15 @@ t.test(
       await untilSuccess(lab, 'container')
       t.match(await lab.cli('workflow', 'logs', 'container', '-n', namespace), /it is written/)
       t.equal(await written(machine.diskPath), 'written by a container\n')
+
+      const file = { DEST_DISK: '/dev/vda6', FS_TYPE: 'btrfs', DEST_PATH: '/config.ign', CONTENTS: '{}\n' }
+      await order(lab, 'oem', target, [{ name: 'file', image: 'writefile', environment: file, timeout: 300 }])
+      await untilSuccess(lab, 'oem')
+      t.equal(
+        await onBtrfs(lab, machine.diskPath, 'config.ign'),
+        '{}\n',
+        "Flatcar's OEM partition is written",
+      )
 
       await orderShipped(lab, 'wipe-disks', target, { confirm: target.name })
       await untilSuccess(lab, 'wipe-disks')
