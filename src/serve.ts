@@ -280,6 +280,11 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     leases: dhcp?.leases,
     images: boot.listImages,
     workflowLogs: logs.read,
+    followWorkflow: ({ namespace, name }, wake) =>
+      engine.subscribe((event) => {
+        const at = event.type === 'status' ? event.workflow.metadata : event
+        if (at.namespace === namespace && at.name === name && event.type !== 'progress') wake()
+      }),
     workflowProgress: engine.workflowProgress,
     workflows: engine,
     admission: {

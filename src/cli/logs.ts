@@ -9,7 +9,7 @@ import type { CliDeps, ConnectOptions } from './command.ts'
 import { actionsOf, hasEnded, titleOf, workflowFrom } from './outcome.ts'
 import type { PlacedAction } from './outcome.ts'
 import { localText, plainText } from './output.ts'
-import { createPatience } from './patience.ts'
+import { createPatience, isAway } from './patience.ts'
 
 type Options = ConnectOptions & {
   action?: string
@@ -19,8 +19,8 @@ type Options = ConnectOptions & {
   output: 'text' | 'json'
 }
 
-/** How often a follower asks, ms. */
-const pollMs = 1000
+/** After a stream that the server ended, ms. */
+const pauseMs = 200
 
 /** `workflow logs`: what the actions printed. */
 export function logsCommand(workflow: Command, deps: CliDeps): void {
@@ -71,11 +71,31 @@ async function showLogs(text: string, options: Options, deps: CliDeps): Promise<
       return workflow
     }
 
+    const show = (action: PlacedAction, line: LogLine) => {
+      // A stream that is opened again begins with what was shown.
+      if (line.line < (next.get(action.id) ?? 0)) return
+      deps.stdout.write(lineText(line, action, options))
+      next.set(action.id, line.line + 1)
+    }
+    const stream = async () => {
+      const path = logsPath(place, {
+        follow: 'true',
+        since: String(options.since),
+        ...(options.action === undefined ? {} : { action: options.action }),
+      })
+      try {
+        await client.watch(path, (event) => showEvent(event, show), deps.signal)
+      } catch (error) {
+        if (!isAway(error)) throw error
+      }
+    }
+
     let workflow = await readAll()
     const isDone = () => hasEnded(workflow) || chosenAreComplete(workflow, options.action, complete)
     while (options.follow && !isDone() && !deps.signal.aborted) {
-      await deps.sleep(pollMs, deps.signal)
+      await stream()
       if (!deps.signal.aborted) workflow = await patiently(readAll)
+      if (!isDone()) await deps.sleep(pauseMs, deps.signal)
     }
     if (next.size === 0) deps.stderr.write(`no action of ${titleOf(workflow)} has begun\n`)
   }).catch((error: unknown) => {
@@ -105,15 +125,20 @@ function chosenAreComplete(
   return actions.length > 0 && actions.every(({ id }) => complete.has(id))
 }
 
-async function readAction(
-  client: Client,
-  { namespace, name }: { namespace: string; name: string },
-  action: PlacedAction,
-  since: number,
-): Promise<Read> {
+type Place = { namespace: string; name: string }
+
+function logsPath({ namespace, name }: Place, query: Record<string, string>): string {
   const place = [namespace, name].map(encodeURIComponent).join('/')
-  const query = new URLSearchParams({ action: action.id, since: String(since) }).toString()
-  const answer = await client.request('GET', `/ironwake/v1/workflows/${place}/logs?${query}`)
+  return `/ironwake/v1/workflows/${place}/logs?${new URLSearchParams(query).toString()}`
+}
+
+function showEvent(event: unknown, show: (action: PlacedAction, line: LogLine) => void): void {
+  const { action, ...line } = event as LogLine & { action: PlacedAction }
+  show(action, line)
+}
+
+async function readAction(client: Client, place: Place, action: PlacedAction, since: number): Promise<Read> {
+  const answer = await client.request('GET', logsPath(place, { action: action.id, since: String(since) }))
   if (answer.status !== 200) throw failureOf(answer)
   const [read] = (answer.json as { actions: Read[] }).actions
   return read ?? { lines: [], next: since }

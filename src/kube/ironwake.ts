@@ -17,6 +17,8 @@ import type { NamedImage } from './image-uses.ts'
 import { LineStream } from './lines.ts'
 import { isSet, parameter } from './options.ts'
 import type { Query } from './options.ts'
+import { actionsOf, followLogs } from './workflow-logs.ts'
+import type { ReadLog } from './workflow-logs.ts'
 
 export type TimelineSource = {
   /** oldest first */
@@ -31,8 +33,10 @@ export type IronwakeDeps = HardwareCsvDeps & {
   /** says why a machine does not go on, and which are unknown; without it the routes do not exist */
   clinic?: Clinic
   lookup: { machineByMac(mac: Mac): Machine | undefined }
-  /** what an action printed, from line `since` on; without it the route does not exist */
-  workflowLogs?(uid: string, actionId: string, since?: number): Promise<object>
+  /** what an action printed; without it the route does not exist */
+  workflowLogs?: ReadLog
+  /** calls `wake` when an action of this Workflow has printed, or the Workflow has changed; returns what ends it */
+  followWorkflow?(place: Place, wake: () => void): () => void
   /** leases of the DHCP pool; none without a pool */
   leases?: (() => readonly object[]) | undefined
   /** disk images that the server gives; none when left out */
@@ -60,25 +64,28 @@ export function ironwakeRoutes(app: KubeApp, deps: IronwakeDeps): void {
 
 type Place = { namespace: string; name: string }
 
-function workflowRoutes(app: KubeApp, { store, workflowLogs, workflowProgress }: IronwakeDeps): void {
+function workflowRoutes(app: KubeApp, deps: IronwakeDeps): void {
+  const { store, workflowLogs, workflowProgress, followWorkflow, shutdown } = deps
   const url = '/ironwake/v1/workflows/:namespace/:name'
   if (workflowLogs)
-    app.get(`${url}/logs`, async (request) => {
-      const query = request.query as Query
-      const { workflow, actions } = await workflowAt(store, request.params as Place)
+    app.get(`${url}/logs`, async (request, reply) => {
+      const [query, place] = [request.query as Query, request.params as Place]
       const wanted = parameter(query, 'action')
       const since = lineNumber(parameter(query, 'since'))
-      const chosen = actions.filter(
-        ({ id, name }) => wanted === undefined || wanted === id || wanted === name,
-      )
-      if (wanted !== undefined && chosen.length === 0)
-        throw new AppError('NotFound', `workflow ${workflow.metadata.name} has no action "${wanted}"`)
+      const workflow = async () => (await workflowAt(store, place)).workflow
+      if (followWorkflow && isSet(query, 'follow')) {
+        const subscribe = (wake: () => void) => followWorkflow(place, wake)
+        const logs = { workflow, read: workflowLogs, subscribe, shutdown }
+        await followLogs(logs, { action: wanted, since }, () => reply.hijack().raw)
+        return reply
+      }
+      const found = await workflow()
       const read = async ({ id, name }: Named) => ({
         id,
         name,
-        ...(await workflowLogs(workflow.metadata.uid, id, since)),
+        ...(await workflowLogs(found.metadata.uid, id, since)),
       })
-      return { actions: await Promise.all(chosen.map(read)) }
+      return { actions: await Promise.all(actionsOf(found, wanted).map(read)) }
     })
   if (workflowProgress)
     app.get(`${url}/progress`, async (request) => {

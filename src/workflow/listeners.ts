@@ -5,7 +5,7 @@ import type { ActionOwner } from './catalog.ts'
 import type { ActionLogs, LogLine } from './logs.ts'
 import type { ActionProgress } from './progress.ts'
 
-/** What those who watch a run hear. */
+/** What those who watch a run hear; `status` also when the Workflow was deleted. */
 export type EngineEvent =
   | { type: 'status'; workflow: Workflow }
   | { type: 'progress'; namespace: string; name: string; progress: ActionProgress }

@@ -70,7 +70,10 @@ export function createWatcher(deps: Deps): (signal: AbortSignal, started: () => 
   const handle = (change: Change) => {
     if (change.type === 'synced') return
     const { kind, metadata } = change.object
-    if (kind === 'Workflow' && change.type === 'delete') gone(change.object as Workflow)
+    if (kind === 'Workflow' && change.type === 'delete') {
+      gone(change.object as Workflow)
+      deps.listeners.status(change.object as Workflow)
+    }
     if (kind === 'Workflow' && change.type === 'put') {
       const workflow = change.object as Workflow
       catalog.put(workflow)

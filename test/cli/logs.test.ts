@@ -12,6 +12,10 @@ t.before(async () => {
       const lines = (printed.get(actionId) ?? []).map((text, line) => ({ line, at, text }))
       return { lines: lines.slice(since), next: Math.max(since, lines.length), dropped: 0 }
     },
+    followWorkflow: (_place, wake) => {
+      const timer = setInterval(wake, 20)
+      return () => clearInterval(timer)
+    },
     workflowProgress: async () => [{ actionId: 'w1-1', doneBytes: 5, totalBytes: 10, at: 0 }],
   })
   await createWorkflow(server, 'w1')
@@ -82,6 +86,27 @@ t.test('logs --follow goes on to the end of the workflow, each line once', async
       .map((line) => line.slice(25)),
     ['[stream image] one', '[stream image] two', '[stream image] last', '[reboot] bye'],
   )
+})
+
+t.test('logs --follow ends with the action that is followed', async (t) => {
+  await createWorkflow(server, 'w3')
+  printed.set('w3-1', ['one'])
+  await setStatus(server, 'w3', 'RUNNING', sketch('RUNNING', 'PENDING'))
+  const following = start(['wf', 'logs', 'ns1/w3', '-f', '-a', 'stream image'], server.pki.kubeconfigPath)
+  await until('the first line', () => following.out.includes('one'))
+  printed.set('w3-1', ['one', 'two'])
+  await setStatus(server, 'w3', 'RUNNING', sketch('SUCCESS', 'RUNNING'))
+  t.match(await following.ended, { code: 0, err: '', out: /one\n.*two\n$/ })
+})
+
+t.test('logs --follow says when the workflow is deleted', async (t) => {
+  await createWorkflow(server, 'w4')
+  printed.set('w4-1', ['one'])
+  await setStatus(server, 'w4', 'RUNNING', sketch('RUNNING', 'PENDING'))
+  const following = start(['wf', 'logs', 'ns1/w4', '-f'], server.pki.kubeconfigPath)
+  await until('the first line', () => following.out.includes('one'))
+  await server.client.delete('Workflow', 'ns1', 'w4')
+  t.match(await following.ended, { code: 1, err: /"w4" not found/ })
 })
 
 t.test('logs --follow ends when interrupted', async (t) => {
