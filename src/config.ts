@@ -163,6 +163,12 @@ export function loadConfig(sources: ConfigSources): Config {
   throw new AppError('Invalid', `configuration has ${faults.length} fault(s)\n${list}`, { faults })
 }
 
+/** A copy for people to see: passwords in URLs are `***`. */
+export function withoutSecrets(config: Config): Config {
+  const text = JSON.stringify(config).replaceAll(/(:\/\/[^/@:\s"]*):[^/@\s"]*@/g, '$1:***@')
+  return JSON.parse(text) as Config
+}
+
 /** Names that are ours without being settings of the server. */
 const otherEnv = new Set([
   'IRONWAKE_CONFIG',

@@ -6,7 +6,7 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import { CommandFailed } from './cli/command.ts'
-import { loadConfig, settings } from './config.ts'
+import { loadConfig, settings, withoutSecrets } from './config.ts'
 import type { Config } from './config.ts'
 import { createLog } from './log.ts'
 import { AppError, messageOf } from './model/error.ts'
@@ -37,7 +37,7 @@ export function completeServerCommands(commands: ServerCommands, around: Surroun
   withSettings(commands.print)
     .addOption(new Option('-o, --output <format>', 'output format').choices(['yaml', 'json']).default('yaml'))
     .action(async ({ output, ...options }: Options) => {
-      const config = await readConfig(options, around.env)
+      const config = withoutSecrets(await readConfig(options, around.env))
       around.stdout.write(output === 'json' ? `${JSON.stringify(config, null, 2)}\n` : stringify(config))
     })
   completeBuild(commands.build, ['dataDir', 'osDir', 'ipxeDir'], ['os', 'ipxe'], around)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { defaultRouteInterface } from '../src/address.ts'
-import { loadConfig, settings } from '../src/config.ts'
+import { loadConfig, settings, withoutSecrets } from '../src/config.ts'
 import { AppError } from '../src/model/error.ts'
 
 const none = { env: {}, flags: {} }
@@ -32,6 +32,16 @@ t.test(
     t.same(words.boot.kernelArgs, ['console=ttyS1,115200n8', 'quiet'], 'kernel arguments are split at blanks')
   },
 )
+
+t.test('passwords in URLs are for nobody to see', async (t) => {
+  const text = [
+    'boot: { registries: ["https://user:s3cret@registry.example:5000", "http://plain.example"] }',
+    'images: { upstreams: ["a=https://user:s3%2Fcret@images.example/x/"] }',
+  ].join('\n')
+  const shown = withoutSecrets(loadConfig({ ...none, file: { name: 'f', text } }))
+  t.same(shown.boot.registries, ['https://user:***@registry.example:5000', 'http://plain.example'])
+  t.same(shown.images.upstreams, ['a=https://user:***@images.example/x/'])
+})
 
 t.test('all faults are reported at once, each with its path', async (t) => {
   const text = 'interfaces: eth0\nhttp: { prt: 80 }\ngrpc: { plain: maybe }\n'

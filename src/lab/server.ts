@@ -27,7 +27,7 @@ export type ServerOptions = {
   logPath: string
 }
 
-const readyMs = 30_000
+const readyMs = 120_000
 const drainMs = 15_000
 
 /** The server of `options`, not started yet. */
