@@ -3,7 +3,6 @@ import { access, mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ulid } from 'ulid'
 import { serverAddress } from './address.ts'
 import { askersOf } from './askers.ts'
 import { bootIdentity } from './boot/identity.ts'
@@ -30,6 +29,7 @@ import { systemClock as clock } from './model/clock.ts'
 import { trustOf } from './model/forwarded.ts'
 import type { Ip4 } from './model/ip4.ts'
 import type { Machine } from './model/machine.ts'
+import { createUlids } from './model/ulid.ts'
 import { openCredentials } from './pki/credentials.ts'
 import type { Credentials } from './pki/credentials.ts'
 import { readTlsFiles, watchTlsFiles } from './pki/tls-files.ts'
@@ -53,6 +53,7 @@ import { createLogs } from './workflow/logs.ts'
 import { actionOverheard } from './workflow/overheard.ts'
 import { plan } from './workflow/plan.ts'
 import type { PlanInput } from './workflow/plan.ts'
+import { createReader } from './workflow/reader.ts'
 import { version } from './version.ts'
 
 /** Files that ship with the program lie beside `src` and `dist`. */
@@ -137,9 +138,10 @@ async function openTraces({ config, log, lookup, timeline }: House) {
 /** Rendering as this server is told to do it. */
 function templatesOf({ config, env }: House) {
   const outside = config.templates.allowNonHermetic ? processOutside(env, clock.now) : undefined
+  const read = createReader()
   return {
     check: (text: string) => checkTemplate(text, { outside }),
-    plan: (input: Omit<PlanInput, 'outside'>) => plan({ ...input, outside }),
+    plan: (input: Omit<PlanInput, 'outside' | 'read'>) => plan({ ...input, outside, read }),
   }
 }
 
@@ -163,6 +165,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
   })
   await identity.load()
   const templates = templatesOf(house)
+  const newId = createUlids()
   const logs = createLogs({ side, clock, log: part('logs') })
   const engine = createEngine({
     store,
@@ -170,7 +173,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
     clock,
     log: part('workflow'),
     record,
-    newId: ulid,
+    newId,
     plan: templates.plan,
     logs,
     machineByAgent: lookup.machineByAgent,
@@ -293,7 +296,7 @@ async function createParts(house: House): Promise<{ parts: Record<string, Part>;
         const read = parseRule(rule)
         return 'faults' in read ? read.faults : []
       },
-      renderWorkflow: (input) => void templates.plan({ ...input, newId: ulid, now: clock.now() }),
+      renderWorkflow: (input) => void templates.plan({ ...input, newId, now: clock.now() }),
       onRenderFailure: config.api.unrenderable,
     },
     workflowStates: config.api.workflowStates,

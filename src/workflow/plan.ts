@@ -40,6 +40,8 @@ export type PlanInput = {
   references?: References
   /** what templates may ask besides their data; nothing unless `templates.allowNonHermetic` is set */
   outside?: Outside | undefined
+  /** `readDocument`, or what remembers what that gave */
+  read?: (rendered: string) => TemplateDocument
   /** a new ULID at each call */
   newId: () => string
   /** epoch ms */
@@ -53,7 +55,7 @@ export type PlanInput = {
  */
 export function plan(input: PlanInput): { status: RunStatus } {
   const data = renderData(input.hardware, input.spec.hardwareMap ?? {}, input.references)
-  const document = readDocument(render(input.template, data, { outside: input.outside }))
+  const document = (input.read ?? readDocument)(render(input.template, data, { outside: input.outside }))
   const tasks = document.tasks.map((task) => taskStatus(task, input.newId))
   const [first] = tasks
   const notes = notesOf(document, tasks)
