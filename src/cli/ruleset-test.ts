@@ -60,9 +60,7 @@ async function ruleSetsOf(
   deps: CliDeps,
 ): Promise<WorkflowRuleSet[]> {
   if (filename === undefined)
-    return source(
-      async (client) => (await client.list('WorkflowRuleSet')) as unknown as WorkflowRuleSet[],
-    )
+    return source(async (client) => (await client.list('WorkflowRuleSet')) as unknown as WorkflowRuleSet[])
   const objects = await objectsIn(await textOf(filename, deps), filename, namespace)
   const found = objects.filter(({ kind }) => kind === 'WorkflowRuleSet')
   if (found.length === 0) throw new CommandFailed(`${filename} holds no WorkflowRuleSet`)

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import type { AppError } from '../../src/model/error.ts'
@@ -488,7 +488,7 @@ const values = {
   image_sha256: '0123'.repeat(16),
   metadata_url: 'http://10.0.0.1:7172,http://10.0.0.2:7172',
 }
-for (const file of readdirSync(folder)) {
+for (const file of ['debian-cloud.yaml', 'ubuntu.yaml']) {
   t.test(`workflows/${file} can be run`, async (t) => {
     const documents = parseAllDocuments(readFileSync(new URL(file, folder), 'utf8')).map((document) =>
       document.toJS(),
