@@ -6,7 +6,7 @@ import { Child, ReportFault } from '../child.ts'
 export type Box = {
   /** as this process reaches it: `rootfs` and `config.json` belong there */
   folder: string
-  /** Runs what is there. @returns its exit code; 128 + n when signal n ended it */
+  /** Runs what is there, once; all that it printed has been told. @returns its exit code; 128 + n when signal n ended it */
   run(): Promise<number>
   /** Runs it after a while, out of this call's and this process's reach. */
   runLater(seconds: number): Promise<void>
@@ -124,7 +124,11 @@ export async function withBox<T>(plan: Plan, deps: Deps, use: (box: Box) => Prom
       folder: `/proc/${pid}/root${plan.folder}`,
       async run() {
         child.tell('run')
-        return Number(await next(child, 'ended', 'the container was ended from within'))
+        const code = Number(await next(child, 'ended', 'the container was ended from within'))
+        // What it printed last may still be on its way.
+        child.hangUp()
+        await child.closed()
+        return code
       },
       async runLater(seconds) {
         child.tell(`later${seconds}`)
