@@ -20,6 +20,8 @@ t.test('the runner says what it can do and what there is', async (t) => {
     'api/watch',
     'dhcp/dora',
     'dhcp/under-load',
+    'disk/write',
+    'grpc/agents',
     'http/image',
     'tftp/read',
   ])

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createUlids } from '../../src/model/ulid.ts'
+import { createUlids } from '../../src/workflow/ulid.ts'
 
 t.test('each ULID is another one, well spelled, and tells its time', async (t) => {
   const [before, newId] = [Date.now(), createUlids()]
@@ -7,7 +7,7 @@ t.test('each ULID is another one, well spelled, and tells its time', async (t) =
   t.equal(new Set(ids).size, ids.length)
   t.ok(ids.every((id) => /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(id)))
   const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-  const timeOf = (id: string) => [...id.slice(0, 10)].reduce((ms, c) => ms * 32 + digits.indexOf(c), 0)
+  const timeOf = (id: string) => Array.from(id.slice(0, 10)).reduce((ms, c) => ms * 32 + digits.indexOf(c), 0)
   t.ok(ids.every((id) => timeOf(id) >= before && timeOf(id) <= Date.now()))
 })
 
