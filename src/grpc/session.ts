@@ -126,7 +126,8 @@ async function converse(
 async function firstMessage(clock: Clock, inbox: Inbox<WireAgentMessage>): Promise<WireHello | undefined> {
   const nap = new AbortController()
   const late = clock.sleep(helloWithinMs, nap.signal).then(() => 'late' as const)
-  const first = await Promise.race([inbox.next(), late]).finally(() => nap.abort())
+  // With a reason: an error, which is made where there is none, costs more than the rest of this.
+  const first = await Promise.race([inbox.next(), late]).finally(() => nap.abort('said'))
   if (first === undefined) return undefined
   if (first === 'late')
     throw new Refusal(status.DEADLINE_EXCEEDED, `no Hello within ${helloWithinMs / 1000} s`)

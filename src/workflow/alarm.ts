@@ -18,7 +18,8 @@ export function createAlarm(clock: Clock): Alarm {
     at: (time) => {
       if (time >= target) return
       target = time
-      nap.abort()
+      // With a reason: an error is made where there is none.
+      nap.abort('earlier')
     },
     run: async (signal, round) => {
       signal.addEventListener('abort', () => nap.abort(), { once: true })
