@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import t from 'tap'
 import { whyNoLab } from '../../src/lab/ability.ts'
-import { importMachines } from '../../src/lab/install.ts'
+import { importMachines, namespace } from '../../src/lab/install.ts'
 import { orderShipped } from './order.ts'
 import { inLab, machineOf, stageMs, untilSuccess } from './steps.ts'
 
@@ -27,8 +27,11 @@ t.test(
       await machine.waitForLine(/Operation not permitted|Permission denied|Read-only/, stageMs)
       await machine.waitForLine(/^written: 1$/, stageMs)
       machine.type('exit\n')
-      await machine.waitForLine(/the operator has left the shell/, stageMs)
       await untilSuccess(lab, 'rescue-shell')
+      // The console may be lost in the restart; the log is not.
+      const log = await lab.cli('workflow', 'logs', 'rescue-shell', '-n', namespace)
+      t.match(log, /a shell runs on \/dev\/ttyS0; read-only: \/dev\/vda/)
+      t.match(log, /the operator has left the shell/)
       await lab.waitForStage(machine.mac, 'boot-disk', stageMs)
       t.pass('the machine was restarted, and sent to its disk')
       t.equal((await stat(machine.diskPath)).blocks, 0, 'the disk is as empty as it was')

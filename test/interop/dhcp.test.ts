@@ -75,7 +75,8 @@ for (const [index, client] of clients.entries()) {
   )
 }
 
-t.test('the client of the npm package dhcp gets its reservation', { skip, buffered: true }, async (t) => {
+// Not beside the others: it takes the first answer on its network, whoever that is for.
+t.test('the client of the npm package dhcp gets its reservation', { skip }, async (t) => {
   const host = await addHost(site, near, '192.168.77.29')
   await server.reserve({ mac: host.mac, ip: host.ip })
   t.match(await npmDhcp(host), { ...lease, ip: host.ip })

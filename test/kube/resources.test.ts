@@ -50,6 +50,7 @@ t.test('2: the resource list names every kind and its status', async (t) => {
     'templates/status',
     'workflows',
     'workflows/status',
+    ...['cancel', 'pause', 'resume', 'retry', 'restart'].map((verb) => `workflows/${verb}`),
     'workflowrulesets',
     'workflowrulesets/status',
   ])
@@ -438,7 +439,18 @@ t.test('2.6: a table has the columns of its kind', async (t) => {
   t.match(body, { kind: 'Table', apiVersion: 'meta.k8s.io/v1' })
   t.same(
     body['columnDefinitions'].map((column: Body) => column['name']),
-    ['Name', 'Template', 'State', 'Task', 'Action', 'Agent', 'Hardware', 'Template-Rendering', 'Age'],
+    [
+      'Name',
+      'Template',
+      'State',
+      'Task',
+      'Action',
+      'Agent',
+      'Hardware',
+      'Template-Rendering',
+      'Queue',
+      'Age',
+    ],
   )
   t.match(body['rows'][0].cells.slice(1, 3), ['t', null])
   t.match(body['rows'][0].object, { kind: 'PartialObjectMetadata', metadata: { namespace: 'ns1' } })

@@ -181,8 +181,9 @@ export const cases: Case[] = [
     leaves: 'nothing',
     async check(t, _, { lab, machine, before }) {
       const said = await lab.cli('workflow', 'logs', 'inventory', '-n', namespace)
-      for (const fact of ['system', 'firmware', 'processors', 'memory', 'disk'])
-        t.match(said, new RegExp(`${fact}: \\S`))
+      // What SMBIOS tells is empty on a host that has none; a machine with one is in test/e2e/containers.test.ts.
+      for (const fact of ['system', 'firmware']) t.match(said, `${fact}: `)
+      for (const fact of ['processors', 'memory', 'disk']) t.match(said, new RegExp(`${fact}: \\S`))
       t.match(said, new RegExp(`memory: \\d+ MiB`))
       t.equal(await sha256Of(machine.disk), before, 'the disk is as it was')
     },
